@@ -1,0 +1,108 @@
+"""Typed configuration: YAML in, unknown keys refused, resolved form saved beside outputs."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from darktrigger.errors import ConfigError
+from darktrigger.files import write_text
+
+ConfigT = TypeVar("ConfigT", bound="StrictModel")
+
+
+class StrictModel(BaseModel):
+    """Base of every configuration: immutable, and an unknown key is an error.
+
+    Each component declares its own subclass with its own fields, so that a setting
+    which does not apply to a component cannot be given to it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            known = {name for field, info in cls.model_fields.items() for name in (field, info.alias) if name}
+            for key in data:
+                if key not in known:
+                    raise ValueError(unknown_key_message(str(key), known))
+        return data
+
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> Self:
+        """Read and validate a YAML file; see :func:`load_config`."""
+        return load_config(cls, path)
+
+    def to_yaml(self, path: str | Path) -> None:
+        """Write the resolved configuration, defaults included, atomically."""
+        write_text(path, yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False))
+
+
+def unknown_key_message(key: str, known: set[str]) -> str:
+    """Name the nearest valid key, or all of them where none is near."""
+    near = difflib.get_close_matches(key, known, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"valid keys: {', '.join(sorted(known))}"
+    return f"unknown key '{key}'; {hint}"
+
+
+def validate(model: type[ConfigT], data: Any, source: str) -> ConfigT:
+    """Validate plain data against a configuration model.
+
+    Raises
+    ------
+    ConfigError
+        Every problem on a line of its own: the path to the key, what is wrong with it,
+        and the offending value. ``source`` says where the data came from.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError("\n".join([f"{source}:", *_problems(error)])) from None
+
+
+def _problems(error: ValidationError) -> list[str]:
+    lines = []
+    for problem in error.errors():
+        where = ".".join(str(part) for part in problem["loc"]) or "top level"
+        what = problem["msg"].removeprefix("Value error, ")
+        value = "" if isinstance(problem["input"], Mapping) else f" (found {problem['input']!r})"
+        lines.append(f"  {where}: {what}{value}")
+    return lines
+
+
+def read_yaml(path: str | Path) -> Any:
+    """Parse a YAML file safely.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read or is not YAML.
+    """
+    try:
+        with Path(path).open(encoding="utf-8") as stream:
+            return yaml.safe_load(stream)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+
+
+def load_config(model: type[ConfigT], path: str | Path | None) -> ConfigT:
+    """Read ``path`` into ``model``; without a path, the model's defaults.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read, is not YAML, or does not validate.
+    """
+    if path is None:
+        return validate(model, {}, "defaults")
+    data = read_yaml(path)
+    return validate(model, {} if data is None else data, str(path))

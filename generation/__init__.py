@@ -1,0 +1,1 @@
+"""Simulated events: the stage before imaging."""

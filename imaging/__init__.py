@@ -1,0 +1,1 @@
+"""Delphes ROOT files to sparse tracker, ECAL and HCAL images."""

@@ -1,0 +1,1 @@
+"""Anomaly-detection models: networks, training on background, export to ONNX."""
