@@ -1,0 +1,39 @@
+"""Event-level split of a file, so that training and analysis never share an event."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from darktrigger.config import StrictModel
+
+
+class EntrySplit(StrictModel):
+    """Keeps the events whose entry number modulo ``modulo`` is in ``keep``; by default all.
+
+    Two splits with one modulo and no common remainder share no event, whatever the
+    files, the chunks or the number of workers.
+    """
+
+    modulo: Annotated[int, Field(ge=1)] = 1
+    keep: tuple[int, ...] = (0,)
+
+    @model_validator(mode="after")
+    def _remainders_exist(self) -> Self:
+        if not self.keep or len(set(self.keep)) != len(self.keep):
+            raise ValueError(f"keep must name at least one remainder, each once (found {list(self.keep)})")
+        if not all(0 <= remainder < self.modulo for remainder in self.keep):
+            raise ValueError(f"keep must lie in 0 to {self.modulo - 1} (found {list(self.keep)})")
+        return self
+
+    def mask(self, entry: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+        """Whether each entry number is kept, shape of ``entry``."""
+        return np.isin(entry % self.modulo, self.keep)
+
+    @property
+    def scale(self) -> float:
+        """Factor that restores the full sample's sum of weights."""
+        return self.modulo / len(self.keep)
