@@ -1,0 +1,137 @@
+"""Which branches of a Delphes file give tracks, towers, H_T and weight.
+
+The card decides the names of the branches. The card of the CoDAE paper writes
+pile-up-corrected tracks and one tower collection for each calorimeter; the stock CMS and
+ATLAS cards write one ``Tower`` collection whose energy is split in two, and particle-flow
+candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from darktrigger.config import StrictModel
+from darktrigger.errors import MissingBranchError
+
+
+class Deposits(StrictModel):
+    """Branches that give the deposits of one sub-detector.
+
+    ``numerator`` and ``denominator`` scale E_T to one calorimeter's share of a common
+    tower; ``pileup`` is a flag that removes a deposit where it is set.
+    """
+
+    e_t: str
+    eta: str
+    phi: str
+    numerator: str | None = None
+    denominator: str | None = None
+    pileup: str | None = None
+
+    def names(self) -> list[str]:
+        """Branches in use."""
+        return [name for name in self.model_dump().values() if name is not None]
+
+
+class BranchOverride(StrictModel):
+    """Branches that the user names; where None, they are found."""
+
+    trk: Deposits | None = None
+    ecal: Deposits | None = None
+    hcal: Deposits | None = None
+    ht: str | None = None
+    weight: str | None = None
+
+
+class BranchMap(StrictModel):
+    """Branches in use for every role; without ``weight``, each event counts 1."""
+
+    trk: Deposits
+    ecal: Deposits
+    hcal: Deposits
+    ht: str
+    weight: str | None
+
+    def names(self) -> list[str]:
+        """Every branch in use, once."""
+        deposits = [*self.trk.names(), *self.ecal.names(), *self.hcal.names()]
+        return list(dict.fromkeys([*deposits, self.ht, *([self.weight] if self.weight else [])]))
+
+
+def _tracks(collection: str, pileup: str | None = None) -> Deposits:
+    """Tracks at the calorimeter surface, weighted with p_T."""
+    return Deposits(
+        e_t=f"{collection}.PT",
+        eta=f"{collection}.EtaOuter",
+        phi=f"{collection}.PhiOuter",
+        pileup=pileup and f"{collection}.{pileup}",
+    )
+
+
+def _towers(collection: str, share: str | None = None) -> Deposits:
+    """Calorimeter towers; ``share`` is the energy of one calorimeter in a common tower."""
+    return Deposits(
+        e_t=f"{collection}.ET",
+        eta=f"{collection}.Eta",
+        phi=f"{collection}.Phi",
+        numerator=share and f"{collection}.{share}",
+        denominator=share and f"{collection}.E",
+    )
+
+
+#: What may give each sub-detector, best first. ``Track`` still holds pile-up, which ``IsPU``
+#: removes; particle flow keeps only what tracks do not explain, hence comes last.
+CANDIDATES: dict[str, tuple[Deposits, ...]] = {
+    "trk": (_tracks("Track_PUcorr"), _tracks("Track", "IsPU"), _tracks("Track"), _tracks("EFlowTrack")),
+    "ecal": (_towers("ecalTower"), _towers("ECalTower"), _towers("Tower", "Eem"), _towers("EFlowPhoton")),
+    "hcal": (_towers("hcalTower"), _towers("HCalTower"), _towers("Tower", "Ehad"), _towers("EFlowNeutralHadron")),
+}
+
+
+def find_branches(available: Collection[str], override: BranchOverride, source: str) -> BranchMap:
+    """Choose the branches of one file.
+
+    Parameters
+    ----------
+    available
+        Branch names of the file, ``Collection.Member``.
+    override
+        Branches that the user names.
+    source
+        The file, for error messages.
+
+    Raises
+    ------
+    MissingBranchError
+        Nothing fits some role; says what is missing and what was found.
+    """
+    available = set(available)
+    roles: dict[str, Deposits] = {}
+    for role, candidates in CANDIDATES.items():
+        chosen: Deposits | None = getattr(override, role)
+        roles[role] = _first_complete(role, (chosen,) if chosen else candidates, available, source)
+    ht = override.ht or "ScalarHT.HT"
+    _require([ht], available, source)
+    if override.weight:
+        _require([override.weight], available, source)
+    weight = override.weight or ("Event.Weight" if "Event.Weight" in available else None)
+    return BranchMap(**roles, ht=ht, weight=weight)
+
+
+def _first_complete(role: str, candidates: tuple[Deposits, ...], available: set[str], source: str) -> Deposits:
+    for deposits in candidates:
+        if available.issuperset(deposits.names()):
+            return deposits
+    wanted = " or ".join(", ".join(deposits.names()) for deposits in candidates)
+    raise MissingBranchError(source, f"no branches for the {role} image; need {wanted}; {_found(available)}")
+
+
+def _require(names: list[str], available: set[str], source: str) -> None:
+    missing = [name for name in names if name not in available]
+    if missing:
+        raise MissingBranchError(source, f"branch {', '.join(missing)} is missing; {_found(available)}")
+
+
+def _found(available: set[str]) -> str:
+    collections = sorted({name.split(".")[0] for name in available if "." in name})
+    return f"found collections: {', '.join(collections) or 'none'}"

@@ -1,0 +1,110 @@
+"""Reading Delphes ROOT files in bounded steps."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import awkward as ak
+import uproot
+
+from darktrigger.errors import DarktriggerError, EmptyInputError, MissingBranchError, UnreadableFileError
+from darktrigger.inputs import is_remote
+from imaging.branches import BranchMap
+
+T = TypeVar("T")
+
+
+class Chunk(NamedTuple):
+    """Consecutive events of a file: branch name to jagged array, and the first one's entry number."""
+
+    arrays: dict[str, ak.Array]
+    first_entry: int
+
+
+@contextmanager
+def open_delphes(path: str, tree: str = "Delphes") -> Iterator[Any]:
+    """Open the event tree of a Delphes file.
+
+    Raises
+    ------
+    UnreadableFileError
+        Absent, not ROOT, or truncated.
+    MissingBranchError
+        No such tree.
+    EmptyInputError
+        The tree holds no events.
+    """
+    with explain_read_errors(path), uproot.open(path) as file:
+        if tree not in file:
+            found = ", ".join(sorted(set(file.keys(cycle=False)))) or "nothing"
+            raise MissingBranchError(path, f"no tree '{tree}'; found: {found}")
+        events = file[tree]
+        if events.num_entries == 0:
+            raise EmptyInputError(path, f"tree '{tree}' holds no events")
+        yield events
+
+
+@contextmanager
+def explain_read_errors(path: str) -> Iterator[None]:
+    """Turn whatever uproot raises on a bad file into one error that names the file and cause."""
+    try:
+        yield
+    except DarktriggerError:
+        raise
+    # A damaged file surfaces as almost any exception: struct, zlib, KeyError, ValueError, ...
+    except Exception as error:
+        raise UnreadableFileError(path, _diagnose(path, error)) from error
+
+
+def _diagnose(path: str, error: Exception) -> str:
+    """One sentence on why a file could not be read."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file" if not is_remote(path) else f"cannot be opened ({error})"
+    reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    if is_remote(path) or not Path(path).is_file():
+        return f"cannot be read ({reason})"
+    with Path(path).open("rb") as stream:
+        header = stream.read(20)
+        size = os.fstat(stream.fileno()).st_size
+    if header[:4] != b"root":
+        return f"is not a ROOT file (starts with {header[:4]!r})"
+    if len(header) == 20:
+        # TFile header: version, begin, end; end takes 8 bytes from version 1,000,000 on.
+        version, _, end = struct.unpack(">iii", header[4:16])
+        end = struct.unpack(">q", header[12:20])[0] if version >= 1_000_000 else end
+        if size < end:
+            return f"is truncated ({size} of {end} bytes)"
+    return f"is a damaged ROOT file ({reason})"
+
+
+def iterate_chunks(path: str, events: Any, branches: BranchMap, step_size: str) -> Iterator[Chunk]:
+    """Read the branches in steps of ``step_size``, the next one while the last is in use.
+
+    Raises
+    ------
+    UnreadableFileError
+        The file ends, changes or vanishes on the way.
+    """
+
+    def read() -> Iterator[Chunk]:
+        with explain_read_errors(path):
+            steps = events.iterate(branches.names(), step_size=step_size, library="ak", how=dict, report=True)
+            for arrays, report in steps:
+                yield Chunk(arrays, report.tree_entry_start)
+
+    return prefetch(read())
+
+
+def prefetch(items: Iterator[T]) -> Iterator[T]:
+    """Compute the next item in a thread while the caller works on the last one."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        upcoming = pool.submit(next, items, None)
+        while (item := upcoming.result()) is not None:
+            upcoming = pool.submit(next, items, None)
+            yield item

@@ -1,0 +1,105 @@
+"""Event displays, as figures 1 and 2 of the ConvAE paper: each sub-detector, fine and coarse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from numpy.typing import NDArray
+
+from darktrigger.errors import DarktriggerError
+from darktrigger.files import atomic_path
+from imaging.branches import find_branches
+from imaging.config import ImagingConfig, Selection
+from imaging.delphes_file import explain_read_errors, open_delphes
+from imaging.dense import coarse_e_t, fine
+from imaging.events import build_images
+from imaging.grid import FINE, HCAL
+from imaging.image_file import SCHEMA, from_batch, open_image_file
+from imaging.image_set import ImageSet
+
+NAMES = ("Tracker", "ECAL", "HCAL")
+
+
+def load_event(path: str, entry: int, config: ImagingConfig) -> ImageSet:
+    """One event of a Delphes file (whatever its H_T) or of an image file.
+
+    Raises
+    ------
+    InputFileError
+        The file cannot be used.
+    DarktriggerError
+        It has no such entry.
+    """
+    if path.endswith(".parquet"):
+        return _from_image_file(path, entry)
+    with open_delphes(path, config.tree) as events:
+        _check_entry(path, entry, events.num_entries)
+        branches = find_branches(events.keys(full_paths=False), config.branches, path)
+        with explain_read_errors(path):
+            arrays = events.arrays(branches.names(), entry_start=entry, entry_stop=entry + 1, library="ak", how=dict)
+        images, _ = build_images(arrays, branches, Selection(ht_min=0.0), path, entry)
+    return images
+
+
+def _from_image_file(path: str, entry: int) -> ImageSet:
+    with open_image_file(path) as file:
+        _check_entry(path, entry, file.metadata.num_rows)
+        for batch in file.iter_batches(1024, columns=SCHEMA.names):
+            if entry < batch.num_rows:
+                return from_batch(batch.slice(entry, 1), path)
+            entry -= batch.num_rows
+    raise AssertionError("unreachable: the entry was checked")
+
+
+def _check_entry(path: str, entry: int, n_entries: int) -> None:
+    if entry >= n_entries:
+        raise DarktriggerError(f"{path}: has no entry {entry}; the last one is {n_entries - 1}")
+
+
+def draw_event(event: ImageSet, title: str, output: str | Path) -> None:
+    """Write the picture of one event: fine images above, coarse ones below."""
+    figure = Figure(figsize=(15, 9), layout="constrained")
+    axes = figure.subplots(2, len(NAMES), sharex=True, sharey=True)
+    fine_CHW = fine(event.images)[0, :, 1:-1]
+    coarse_CHW = coarse_e_t(event.images)[0].transpose(0, 2, 1)
+    for row, (image_CHW, grid, size) in enumerate(((fine_CHW, FINE, "fine"), (coarse_CHW, HCAL, "coarse"))):
+        for axis, image_HW, name in zip(axes[row], image_CHW, NAMES, strict=True):
+            mesh = _draw_image(axis, image_HW, grid.eta_max)
+            axis.set_title(f"{name}, {size} ({image_HW.shape[0]} × {image_HW.shape[1]})", fontsize=11)
+            if mesh is not None:
+                figure.colorbar(mesh, ax=axis, pad=0.01).set_label(
+                    r"$E_\mathrm{T}$ [GeV]" if axis is axes[row][-1] else ""
+                )
+    for axis in axes[-1]:
+        axis.set_xlabel(r"$\eta$")
+    for axis in axes[:, 0]:
+        axis.set_ylabel(r"$\phi$")
+    figure.suptitle(
+        f"{title}    $H_\\mathrm{{T}}$ = {event.ht[0]:.0f} GeV,  $n_\\mathrm{{tracks}}$ = {event.n_tracks[0]}",
+        fontsize=13,
+    )
+    with atomic_path(output) as temporary:
+        figure.savefig(temporary, dpi=160)
+
+
+def _draw_image(axis: Axes, image_HW: NDArray[np.float32], eta_max: float) -> AxesImage | None:
+    """Draw one image, eta to the right and phi upwards; None where it is empty."""
+    lit = image_HW[image_HW > 0]
+    axis.set(xlim=(-HCAL.eta_max, HCAL.eta_max), ylim=(-np.pi, np.pi), facecolor="white")
+    if len(lit) == 0:
+        axis.text(0, 0, "no deposits", ha="center", va="center")
+        return None
+    return axis.imshow(
+        np.ma.masked_equal(image_HW.T, 0),
+        norm=LogNorm(lit.min(), max(lit.max(), lit.min() * 10)),
+        extent=(-eta_max, eta_max, -np.pi, np.pi),
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+        cmap="viridis_r",
+    )

@@ -1,0 +1,145 @@
+"""A chunk of Delphes events to images, all events at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import awkward as ak
+import numpy as np
+from numpy.typing import NDArray
+
+from darktrigger.errors import BadValueError
+from imaging.branches import BranchMap, Deposits
+from imaging.config import Selection
+from imaging.grid import FINE
+from imaging.image_set import COLUMNS, ImageSet
+from imaging.sparse import CHANNELS, GRIDS, SparseImages, pixels
+
+
+class Cutflow(NamedTuple):
+    """Events and sums of weights before and after the preselection."""
+
+    read: int
+    selected: int
+    sum_of_weights_read: float
+    sum_of_weights_selected: float
+
+    def __add__(self, other: object) -> Cutflow:
+        """Cutflow of both chunks together."""
+        if not isinstance(other, Cutflow):
+            return NotImplemented
+        return Cutflow(
+            self.read + other.read,
+            self.selected + other.selected,
+            self.sum_of_weights_read + other.sum_of_weights_read,
+            self.sum_of_weights_selected + other.sum_of_weights_selected,
+        )
+
+
+#: The cutflow of no events.
+NO_EVENTS = Cutflow(0, 0, 0.0, 0.0)
+
+
+class _Flat(NamedTuple):
+    """Deposits of the selected events: flat arrays, with the offsets of each event."""
+
+    offsets: NDArray[np.int64]
+    e_t: NDArray[np.float32]
+    eta: NDArray[np.float32]
+    phi: NDArray[np.float32]
+
+
+def build_images(
+    arrays: Mapping[str, ak.Array], branches: BranchMap, selection: Selection, source: str, first_entry: int = 0
+) -> tuple[ImageSet, Cutflow]:
+    """Select events and bin their deposits.
+
+    Parameters
+    ----------
+    arrays
+        Branch name to jagged array, one entry an event, for every branch in ``branches``.
+    branches
+        Which branch plays which role.
+    selection
+        Preselection.
+    source
+        The file, for error messages.
+    first_entry
+        Entry number of the first event of this chunk.
+
+    Returns
+    -------
+    tuple of ImageSet and Cutflow
+        The selected events, with label and mass 0, and what the selection did.
+
+    Raises
+    ------
+    BadValueError
+        NaN or infinity in any branch in use, or an event without its one H_T or weight.
+    """
+    ht = _one_per_event(arrays, branches.ht, source)
+    weight = np.ones_like(ht) if branches.weight is None else _one_per_event(arrays, branches.weight, source)
+    passed = ht > selection.ht_min
+    flat = {name: _deposits(arrays, getattr(branches, name), passed, source) for name in CHANNELS}
+    images = SparseImages(
+        *(pixels(flat[name].offsets, flat[name].eta, flat[name].phi, flat[name].e_t, GRIDS[name]) for name in CHANNELS)
+    )
+    n_selected = int(passed.sum())
+    columns: dict[str, NDArray[Any]] = {
+        "n_tracks": _count_tracks(flat["trk"]),
+        "ht": ht[passed],
+        "weight": weight[passed],
+        "label": np.zeros(n_selected),
+        "mass": np.zeros(n_selected),
+        "entry": np.flatnonzero(passed) + first_entry,
+    }
+    typed = {name: columns[name].astype(dtype, copy=False) for name, dtype in COLUMNS.items()}
+    sums = (float(weight.sum(dtype=np.float64)), float(weight[passed].sum(dtype=np.float64)))
+    return ImageSet(images, **typed), Cutflow(len(ht), n_selected, *sums)
+
+
+def _count_tracks(tracks: _Flat) -> NDArray[np.int64]:
+    """Tracks of each event within the fine grid's abs(eta)."""
+    inside = np.concatenate(([0], np.cumsum(FINE.contains(tracks.eta), dtype=np.int64)))
+    counts: NDArray[np.int64] = np.diff(inside[tracks.offsets])
+    return counts
+
+
+def _one_per_event(arrays: Mapping[str, ak.Array], name: str, source: str) -> NDArray[np.float32]:
+    """A branch of which Delphes keeps a single value in each event."""
+    array = arrays[name]
+    counts = ak.to_numpy(ak.num(array))
+    if not np.all(counts == 1):
+        event = int(np.flatnonzero(counts != 1)[0])
+        raise BadValueError(source, f"branch {name} holds {counts[event]} values in event {event}, expected 1")
+    return _finite(array, name, source)
+
+
+def _deposits(arrays: Mapping[str, ak.Array], deposits: Deposits, passed: NDArray[np.bool_], source: str) -> _Flat:
+    """Deposits of the events that passed, with shares and pile-up flags applied."""
+    counts = ak.to_numpy(ak.num(arrays[deposits.e_t]))
+    flat = {name: _finite(arrays[name], name, source) for name in deposits.names()}
+    if any(len(values) != counts.sum() for values in flat.values()):
+        raise BadValueError(source, f"branches {', '.join(flat)} differ in length")
+    kept = np.repeat(passed, counts)
+    if deposits.pileup:
+        kept &= flat[deposits.pileup] == 0
+    e_t = flat[deposits.e_t]
+    if deposits.numerator and deposits.denominator:
+        whole = flat[deposits.denominator]
+        e_t = e_t * np.divide(flat[deposits.numerator], whole, out=np.zeros_like(whole), where=whole > 0)
+    ends = np.concatenate(([0], np.cumsum(kept, dtype=np.int64)))
+    starts_of_events = np.concatenate(([0], np.cumsum(counts, dtype=np.int64)))
+    per_event = np.diff(ends[starts_of_events])[passed]
+    offsets = np.concatenate(([0], np.cumsum(per_event, dtype=np.int64)))
+    return _Flat(offsets, e_t[kept], flat[deposits.eta][kept], flat[deposits.phi][kept])
+
+
+def _finite(array: ak.Array, name: str, source: str) -> NDArray[np.float32]:
+    """All values of a branch, flat, none of them NaN or infinite."""
+    values: NDArray[np.float32] = np.asarray(ak.flatten(array), dtype=np.float32)
+    if not np.isfinite(values).all():
+        bad = values[~np.isfinite(values)][0]
+        raise BadValueError(source, f"branch {name} holds {bad} (not a finite number)")
+    return values
