@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from darktrigger.errors import DarktriggerError
@@ -18,11 +18,12 @@ from imaging.config import ImagingConfig, Selection
 from imaging.delphes_file import explain_read_errors, open_delphes
 from imaging.dense import coarse_e_t, fine
 from imaging.events import build_images
-from imaging.grid import FINE, HCAL
+from imaging.grid import FINE, HCAL, Grid
 from imaging.image_file import SCHEMA, from_batch, open_image_file
 from imaging.image_set import ImageSet
 
 NAMES = ("Tracker", "ECAL", "HCAL")
+COLOURS = "viridis_r"
 
 
 def load_event(path: str, entry: int, config: ImagingConfig) -> ImageSet:
@@ -62,44 +63,60 @@ def _check_entry(path: str, entry: int, n_entries: int) -> None:
 
 
 def draw_event(event: ImageSet, title: str, output: str | Path) -> None:
-    """Write the picture of one event: fine images above, coarse ones below."""
+    """Write the picture of one event: fine images above, coarse ones below; log colour scale in GeV."""
     figure = Figure(figsize=(15, 9), layout="constrained")
     axes = figure.subplots(2, len(NAMES), sharex=True, sharey=True)
     fine_CHW = fine(event.images)[0, :, 1:-1]
     coarse_CHW = coarse_e_t(event.images)[0].transpose(0, 2, 1)
-    for row, (image_CHW, grid, size) in enumerate(((fine_CHW, FINE, "fine"), (coarse_CHW, HCAL, "coarse"))):
-        for axis, image_HW, name in zip(axes[row], image_CHW, NAMES, strict=True):
-            mesh = _draw_image(axis, image_HW, grid.eta_max)
-            axis.set_title(f"{name}, {size} ({image_HW.shape[0]} × {image_HW.shape[1]})", fontsize=11)
-            if mesh is not None:
-                figure.colorbar(mesh, ax=axis, pad=0.01).set_label(
-                    r"$E_\mathrm{T}$ [GeV]" if axis is axes[row][-1] else ""
-                )
+    for column, name in enumerate(NAMES):
+        # A fine pixel is too small to see: tracker and ECAL deposits are drawn as points.
+        draw_fine = _draw_image if name == "HCAL" else _draw_points
+        for axis, image_HW, grid, draw in (
+            (axes[0, column], fine_CHW[column], FINE, draw_fine),
+            (axes[1, column], coarse_CHW[column], HCAL, _draw_image),
+        ):
+            axis.set(xlim=(-HCAL.eta_max, HCAL.eta_max), ylim=(-np.pi, np.pi))
+            axis.set_title(f"{name}, {grid.n_eta} × {grid.n_phi}", fontsize=12)
+            if image_HW.any():
+                colours = figure.colorbar(draw(axis, image_HW, grid), ax=axis, pad=0.01)
+                colours.set_label(r"$E_\mathrm{T}$ [GeV]" if name == NAMES[-1] else "", fontsize=12)
+            else:
+                axis.text(0, 0, "no deposits", ha="center", va="center")
     for axis in axes[-1]:
-        axis.set_xlabel(r"$\eta$")
+        axis.set_xlabel(r"$\eta$", fontsize=13)
     for axis in axes[:, 0]:
-        axis.set_ylabel(r"$\phi$")
-    figure.suptitle(
-        f"{title}    $H_\\mathrm{{T}}$ = {event.ht[0]:.0f} GeV,  $n_\\mathrm{{tracks}}$ = {event.n_tracks[0]}",
-        fontsize=13,
-    )
+        axis.set_ylabel(r"$\phi$", fontsize=13)
+    numbers = f"$H_\\mathrm{{T}}$ = {event.ht[0]:.0f} GeV,  $n_\\mathrm{{tracks}}$ = {event.n_tracks[0]}"
+    figure.suptitle(f"{title}:  {numbers}", fontsize=14)
     with atomic_path(output) as temporary:
         figure.savefig(temporary, dpi=160)
 
 
-def _draw_image(axis: Axes, image_HW: NDArray[np.float32], eta_max: float) -> AxesImage | None:
-    """Draw one image, eta to the right and phi upwards; None where it is empty."""
+def _colour_norm(image_HW: NDArray[np.float32]) -> LogNorm:
     lit = image_HW[image_HW > 0]
-    axis.set(xlim=(-HCAL.eta_max, HCAL.eta_max), ylim=(-np.pi, np.pi), facecolor="white")
-    if len(lit) == 0:
-        axis.text(0, 0, "no deposits", ha="center", va="center")
-        return None
+    return LogNorm(lit.min(), max(lit.max(), lit.min() * 10))
+
+
+def _draw_points(axis: Axes, image_HW: NDArray[np.float32], grid: Grid) -> ScalarMappable:
+    """Lit pixels as points, the hardest on top."""
+    eta_bin, phi_bin = np.nonzero(image_HW)
+    e_t = image_HW[eta_bin, phi_bin]
+    order = np.argsort(e_t)
+    eta = (grid.eta_edges[:-1] + grid.eta_edges[1:])[eta_bin] / 2
+    phi = (grid.phi_edges[:-1] + grid.phi_edges[1:])[phi_bin] / 2
+    return axis.scatter(
+        eta[order], phi[order], c=e_t[order], s=5, marker="s", linewidths=0, norm=_colour_norm(image_HW), cmap=COLOURS
+    )
+
+
+def _draw_image(axis: Axes, image_HW: NDArray[np.float32], grid: Grid) -> ScalarMappable:
+    """The image itself, eta to the right and phi upwards, empty pixels white."""
     return axis.imshow(
         np.ma.masked_equal(image_HW.T, 0),
-        norm=LogNorm(lit.min(), max(lit.max(), lit.min() * 10)),
-        extent=(-eta_max, eta_max, -np.pi, np.pi),
+        norm=_colour_norm(image_HW),
+        extent=(-grid.eta_max, grid.eta_max, -np.pi, np.pi),
         origin="lower",
         aspect="auto",
         interpolation="nearest",
-        cmap="viridis_r",
+        cmap=COLOURS,
     )
