@@ -14,7 +14,7 @@ from darktrigger.config import StrictModel
 from darktrigger.errors import MissingBranchError
 
 
-class Deposits(StrictModel):
+class DepositBranches(StrictModel):
     """Branches that give the deposits of one sub-detector.
 
     ``numerator`` and ``denominator`` scale E_T to one calorimeter's share of a common
@@ -36,9 +36,9 @@ class Deposits(StrictModel):
 class BranchOverride(StrictModel):
     """Branches that the user names; where None, they are found."""
 
-    trk: Deposits | None = None
-    ecal: Deposits | None = None
-    hcal: Deposits | None = None
+    trk: DepositBranches | None = None
+    ecal: DepositBranches | None = None
+    hcal: DepositBranches | None = None
     ht: str | None = None
     weight: str | None = None
 
@@ -46,9 +46,9 @@ class BranchOverride(StrictModel):
 class BranchMap(StrictModel):
     """Branches in use for every role; without ``weight``, each event counts 1."""
 
-    trk: Deposits
-    ecal: Deposits
-    hcal: Deposits
+    trk: DepositBranches
+    ecal: DepositBranches
+    hcal: DepositBranches
     ht: str
     weight: str | None
 
@@ -58,9 +58,9 @@ class BranchMap(StrictModel):
         return list(dict.fromkeys([*deposits, self.ht, *([self.weight] if self.weight else [])]))
 
 
-def _tracks(collection: str, pileup: str | None = None) -> Deposits:
+def _tracks(collection: str, pileup: str | None = None) -> DepositBranches:
     """Tracks at the calorimeter surface, weighted with p_T."""
-    return Deposits(
+    return DepositBranches(
         e_t=f"{collection}.PT",
         eta=f"{collection}.EtaOuter",
         phi=f"{collection}.PhiOuter",
@@ -68,9 +68,9 @@ def _tracks(collection: str, pileup: str | None = None) -> Deposits:
     )
 
 
-def _towers(collection: str, share: str | None = None) -> Deposits:
+def _towers(collection: str, share: str | None = None) -> DepositBranches:
     """Calorimeter towers; ``share`` is the energy of one calorimeter in a common tower."""
-    return Deposits(
+    return DepositBranches(
         e_t=f"{collection}.ET",
         eta=f"{collection}.Eta",
         phi=f"{collection}.Phi",
@@ -81,7 +81,7 @@ def _towers(collection: str, share: str | None = None) -> Deposits:
 
 #: What may give each sub-detector, best first. ``Track`` still holds pile-up, which ``IsPU``
 #: removes; particle flow keeps only what tracks do not explain, hence comes last.
-CANDIDATES: dict[str, tuple[Deposits, ...]] = {
+CANDIDATES: dict[str, tuple[DepositBranches, ...]] = {
     "trk": (_tracks("Track_PUcorr"), _tracks("Track", "IsPU"), _tracks("Track"), _tracks("EFlowTrack")),
     "ecal": (_towers("ecalTower"), _towers("ECalTower"), _towers("Tower", "Eem"), _towers("EFlowPhoton")),
     "hcal": (_towers("hcalTower"), _towers("HCalTower"), _towers("Tower", "Ehad"), _towers("EFlowNeutralHadron")),
@@ -106,9 +106,9 @@ def find_branches(available: Collection[str], override: BranchOverride, source: 
         Nothing fits some role; says what is missing and what was found.
     """
     available = set(available)
-    roles: dict[str, Deposits] = {}
+    roles: dict[str, DepositBranches] = {}
     for role, candidates in CANDIDATES.items():
-        chosen: Deposits | None = getattr(override, role)
+        chosen: DepositBranches | None = getattr(override, role)
         roles[role] = _first_complete(role, (chosen,) if chosen else candidates, available, source)
     ht = override.ht or "ScalarHT.HT"
     _require([ht], available, source)
@@ -118,7 +118,9 @@ def find_branches(available: Collection[str], override: BranchOverride, source: 
     return BranchMap(**roles, ht=ht, weight=weight)
 
 
-def _first_complete(role: str, candidates: tuple[Deposits, ...], available: set[str], source: str) -> Deposits:
+def _first_complete(
+    role: str, candidates: tuple[DepositBranches, ...], available: set[str], source: str
+) -> DepositBranches:
     for deposits in candidates:
         if available.issuperset(deposits.names()):
             return deposits

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darktrigger.errors import BadValueError
-from imaging.branches import BranchMap, Deposits
+from imaging.branches import BranchMap, DepositBranches
 from imaging.config import Selection
-from imaging.grid import FINE
+from imaging.grid import Grid
 from imaging.image_set import COLUMNS, ImageSet
-from imaging.sparse import CHANNELS, GRIDS, SparseImages, pixels
+from imaging.sparse import CHANNELS, GRIDS, Deposits, SparseImages, pixels
 
 
 class Cutflow(NamedTuple):
@@ -39,15 +39,6 @@ class Cutflow(NamedTuple):
 
 #: The cutflow of no events.
 NO_EVENTS = Cutflow(0, 0, 0.0, 0.0)
-
-
-class _Flat(NamedTuple):
-    """Deposits of the selected events: flat arrays, with the offsets of each event."""
-
-    offsets: NDArray[np.int64]
-    e_t: NDArray[np.float32]
-    eta: NDArray[np.float32]
-    phi: NDArray[np.float32]
 
 
 def build_images(
@@ -81,13 +72,11 @@ def build_images(
     ht = _one_per_event(arrays, branches.ht, source)
     weight = np.ones_like(ht) if branches.weight is None else _one_per_event(arrays, branches.weight, source)
     passed = ht > selection.ht_min
-    flat = {name: _deposits(arrays, getattr(branches, name), passed, source) for name in CHANNELS}
-    images = SparseImages(
-        *(pixels(flat[name].offsets, flat[name].eta, flat[name].phi, flat[name].e_t, GRIDS[name]) for name in CHANNELS)
-    )
+    deposits = {name: _deposits(arrays, getattr(branches, name), GRIDS[name], passed, source) for name in CHANNELS}
+    images = SparseImages(**{name: pixels(deposits[name], GRIDS[name]) for name in CHANNELS})
     n_selected = int(passed.sum())
     columns: dict[str, NDArray[Any]] = {
-        "n_tracks": _count_tracks(flat["trk"]),
+        "n_tracks": np.diff(deposits["trk"].offsets),
         "ht": ht[passed],
         "weight": weight[passed],
         "label": np.zeros(n_selected),
@@ -97,13 +86,6 @@ def build_images(
     typed = {name: columns[name].astype(dtype, copy=False) for name, dtype in COLUMNS.items()}
     sums = (float(weight.sum(dtype=np.float64)), float(weight[passed].sum(dtype=np.float64)))
     return ImageSet(images, **typed), Cutflow(len(ht), n_selected, *sums)
-
-
-def _count_tracks(tracks: _Flat) -> NDArray[np.int64]:
-    """Tracks of each event within the fine grid's abs(eta)."""
-    inside = np.concatenate(([0], np.cumsum(FINE.contains(tracks.eta), dtype=np.int64)))
-    counts: NDArray[np.int64] = np.diff(inside[tracks.offsets])
-    return counts
 
 
 def _one_per_event(arrays: Mapping[str, ak.Array], name: str, source: str) -> NDArray[np.float32]:
@@ -116,24 +98,25 @@ def _one_per_event(arrays: Mapping[str, ak.Array], name: str, source: str) -> ND
     return _finite(array, name, source)
 
 
-def _deposits(arrays: Mapping[str, ak.Array], deposits: Deposits, passed: NDArray[np.bool_], source: str) -> _Flat:
-    """Deposits of the events that passed, with shares and pile-up flags applied."""
-    counts = ak.to_numpy(ak.num(arrays[deposits.e_t]))
-    flat = {name: _finite(arrays[name], name, source) for name in deposits.names()}
+def _deposits(
+    arrays: Mapping[str, ak.Array], branches: DepositBranches, grid: Grid, passed: NDArray[np.bool_], source: str
+) -> Deposits:
+    """Deposits on the grid, of the events that passed, with shares and pile-up flags applied."""
+    counts = ak.to_numpy(ak.num(arrays[branches.e_t]))
+    flat = {name: _finite(arrays[name], name, source) for name in branches.names()}
     if any(len(values) != counts.sum() for values in flat.values()):
         raise BadValueError(source, f"branches {', '.join(flat)} differ in length")
-    kept = np.repeat(passed, counts)
-    if deposits.pileup:
-        kept &= flat[deposits.pileup] == 0
-    e_t = flat[deposits.e_t]
-    if deposits.numerator and deposits.denominator:
-        whole = flat[deposits.denominator]
-        e_t = e_t * np.divide(flat[deposits.numerator], whole, out=np.zeros_like(whole), where=whole > 0)
-    ends = np.concatenate(([0], np.cumsum(kept, dtype=np.int64)))
-    starts_of_events = np.concatenate(([0], np.cumsum(counts, dtype=np.int64)))
-    per_event = np.diff(ends[starts_of_events])[passed]
-    offsets = np.concatenate(([0], np.cumsum(per_event, dtype=np.int64)))
-    return _Flat(offsets, e_t[kept], flat[deposits.eta][kept], flat[deposits.phi][kept])
+    kept = grid.contains(flat[branches.eta]) & np.repeat(passed, counts)
+    if branches.pileup:
+        kept &= flat[branches.pileup] == 0
+    e_t = flat[branches.e_t]
+    if branches.numerator and branches.denominator:
+        whole = flat[branches.denominator]
+        e_t = e_t * np.divide(flat[branches.numerator], whole, out=np.zeros_like(whole), where=whole > 0)
+    offsets = np.concatenate(([0], np.cumsum(counts, dtype=np.int64)))
+    deposits = Deposits(offsets, flat[branches.eta], flat[branches.phi], e_t).where(kept)
+    # Events that failed have nothing left, so dropping their offsets drops them.
+    return deposits._replace(offsets=np.append(deposits.offsets[:-1][passed], deposits.offsets[-1]))
 
 
 def _finite(array: ak.Array, name: str, source: str) -> NDArray[np.float32]:

@@ -53,11 +53,22 @@ class Grid:
     def pixel(self, eta: NDArray[np.floating], phi: NDArray[np.floating]) -> NDArray[np.int32]:
         """Pixel index of points that :meth:`contains` accepts; phi is wrapped."""
         # Double precision: in single precision a point near an edge changes its bin.
-        eta_bin = np.floor((eta.astype(np.float64) + self.eta_max) * (self.n_eta / (2 * self.eta_max)))
-        phi_bin = np.floor((phi.astype(np.float64) + np.pi) * (self.n_phi / (2 * np.pi)))
-        # A value one ulp below the upper edge may round up to n_eta.
-        eta_index = np.clip(eta_bin.astype(np.int32), 0, self.n_eta - 1)
-        return eta_index * np.int32(self.n_phi) + np.mod(phi_bin.astype(np.int32), np.int32(self.n_phi))
+        eta_bin = _bin(eta, self.eta_max, self.n_eta)
+        phi_bin = _bin(phi, np.pi, self.n_phi)
+        # One ulp below the upper edge may round up to n_eta.
+        np.minimum(eta_bin, self.n_eta - 1, out=eta_bin)
+        phi_bin %= self.n_phi
+        eta_bin *= self.n_phi
+        eta_bin += phi_bin
+        return eta_bin
+
+
+def _bin(values: NDArray[np.floating], limit: float, n_bins: int) -> NDArray[np.int32]:
+    """Bin number on a regular axis from -limit to limit, not bounded."""
+    position = values.astype(np.float64)
+    position += limit
+    position *= n_bins / (2 * limit)
+    return np.floor(position, out=position).astype(np.int32)
 
 
 #: Tracker and ECAL: 143 towers of 0.01745 on each side, 1 degree in phi.

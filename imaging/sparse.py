@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,35 +45,28 @@ class SparseImages:
         return matrix
 
 
-def pixels(
-    offsets: NDArray[np.integer],
-    eta: NDArray[np.floating],
-    phi: NDArray[np.floating],
-    e_t: NDArray[np.floating],
-    grid: Grid,
-) -> csr_array:
-    """Sum deposits into pixels for many events at once.
+class Deposits(NamedTuple):
+    """Flat deposits of many events: event i owns offsets[i] to offsets[i + 1].
 
-    Parameters
-    ----------
-    offsets
-        Shape (n + 1,); event i owns deposits offsets[i] to offsets[i + 1].
-    eta, phi, e_t
-        Flat deposits: pseudorapidity, azimuth (rad), transverse energy (GeV).
-        Those outside the grid are dropped.
-    grid
-        Pixel grid.
-
-    Returns
-    -------
-    csr_array
-        Shape (n, grid.n_pixels), float32, canonical.
+    ``offsets`` has shape (n + 1,); ``eta``, ``phi`` (rad) and ``e_t`` (GeV) have one value a deposit.
     """
-    inside = grid.contains(eta)
-    kept = np.concatenate(([0], np.cumsum(inside, dtype=np.int64)))[offsets]
-    values = np.ascontiguousarray(e_t[inside], dtype=np.float32)
-    index = grid.pixel(eta[inside], phi[inside])
-    return canonical(values, index, kept, grid.n_pixels)
+
+    offsets: NDArray[np.int64]
+    eta: NDArray[np.float32]
+    phi: NDArray[np.float32]
+    e_t: NDArray[np.float32]
+
+    def where(self, kept: NDArray[np.bool_]) -> Deposits:
+        """Only the deposits that ``kept`` marks, of as many events."""
+        index = np.flatnonzero(kept)
+        # Counting what was kept before each event by bisection beats a running sum over all deposits.
+        return Deposits(np.searchsorted(index, self.offsets), self.eta[index], self.phi[index], self.e_t[index])
+
+
+def pixels(deposits: Deposits, grid: Grid) -> csr_array:
+    """Sum deposits, all of them on the grid, into pixels; shape (n, grid.n_pixels), float32, canonical."""
+    index = grid.pixel(deposits.eta, deposits.phi)
+    return canonical(deposits.e_t.copy(), index, deposits.offsets, grid.n_pixels)
 
 
 def canonical(
