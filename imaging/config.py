@@ -26,4 +26,4 @@ class ImagingConfig(StrictModel):
     selection: Selection = Selection()
     branches: BranchOverride = BranchOverride()
     tree: str = "Delphes"
-    step_size: Annotated[str, Field(pattern=r"^\d+ ?[kMG]?B$")] = "8 MB"
+    step_size: Annotated[str, Field(pattern=r"^\d+ ?[kMG]?B$")] = "16 MB"

@@ -51,8 +51,8 @@ def coarse_pixels(images: SparseImages, channel: str) -> csr_array:
         index, share = hcal_to_coarse()
         values = matrix.data * share[matrix.indices]
     else:
-        index, values = fine_to_coarse(), matrix.data.copy()
-    return canonical(values, index[matrix.indices], matrix.indptr.copy(), HCAL.n_pixels)
+        index, values = fine_to_coarse(), matrix.data
+    return canonical(values, index[matrix.indices], matrix.indptr, HCAL.n_pixels)
 
 
 def coarse_e_t(images: SparseImages) -> NDArray[np.float32]:

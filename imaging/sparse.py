@@ -66,14 +66,16 @@ class Deposits(NamedTuple):
 def pixels(deposits: Deposits, grid: Grid) -> csr_array:
     """Sum deposits, all of them on the grid, into pixels; shape (n, grid.n_pixels), float32, canonical."""
     index = grid.pixel(deposits.eta, deposits.phi)
-    return canonical(deposits.e_t.copy(), index, deposits.offsets, grid.n_pixels)
+    return canonical(deposits.e_t, index, deposits.offsets, grid.n_pixels)
 
 
 def canonical(
     values: NDArray[np.float32], index: NDArray[np.integer], offsets: NDArray[np.integer], n_pixels: int
 ) -> csr_array:
     """CSR array with repeated pixels summed, columns ascending and zeros removed."""
-    matrix = csr_array((values, index.astype(np.int32, copy=False), offsets), shape=(len(offsets) - 1, n_pixels))
+    # A copy, since summing duplicates works in place on all three arrays.
+    columns = index.astype(np.int32, copy=False)
+    matrix = csr_array((values, columns, offsets), shape=(len(offsets) - 1, n_pixels), copy=True)
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
     return matrix
