@@ -93,7 +93,14 @@ def write_image_file(path: str | Path) -> Iterator[ImageWriter]:
     """Open an image file for writing; it appears under its name only when complete."""
     # Dictionaries help neither E_T nor pixel numbers; sorted pixels compress best as differences.
     encodings = {f"{name}_bin.list.element": "DELTA_BINARY_PACKED" for name in CHANNELS}
-    options = {"compression": "zstd", "compression_level": 1, "use_dictionary": False, "column_encoding": encodings}
+    # Without a stored Arrow schema, readers find our metadata in the schema that they derive.
+    options = {
+        "store_schema": False,
+        "compression": "zstd",
+        "compression_level": 1,
+        "use_dictionary": False,
+        "column_encoding": encodings,
+    }
     with atomic_path(path) as temporary, pq.ParquetWriter(temporary, SCHEMA, **options) as parquet:
         yield ImageWriter(parquet)
 
@@ -171,7 +178,7 @@ def read_metadata(path: str | Path) -> ImageMetadata:
         Not an image file, or without metadata that can be understood.
     """
     with open_image_file(path) as file:
-        raw = (file.schema_arrow.metadata or {}).get(METADATA_KEY) or (file.metadata.metadata or {}).get(METADATA_KEY)
+        raw = (file.metadata.metadata or {}).get(METADATA_KEY)
     if raw is None:
         raise UnreadableFileError(path, "carries no darktrigger metadata")
     try:
