@@ -1,0 +1,153 @@
+"""Settings of the analysis stage."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NamedTuple, Self
+
+from pydantic import Field, model_validator
+
+from darktrigger.config import StrictModel
+from imaging.branches import BranchOverride
+from imaging.config import Selection
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class ExecutorConfig(StrictModel):
+    """Who does the work.
+
+    Parameters
+    ----------
+    kind
+        ``iterative``: this process; ``futures``: processes on this machine; ``dask``: a
+        local cluster, or the one behind ``scheduler``.
+    workers
+        Processes of ``futures`` and of a local dask cluster.
+    scheduler
+        Address of an existing dask scheduler, such as ``tcp://host:8786``.
+    chunk_size
+        Events that a worker holds at a time.
+    batch_size
+        Events of which dense images exist at a time.
+    """
+
+    kind: Literal["iterative", "futures", "dask"] = "iterative"
+    workers: Annotated[int, Field(ge=1)] = 1
+    scheduler: str | None = None
+    chunk_size: Annotated[int, Field(ge=1)] = 10_000
+    batch_size: Annotated[int, Field(ge=1)] = 128
+
+    @model_validator(mode="after")
+    def _scheduler_is_for_dask(self) -> Self:
+        if self.scheduler and self.kind != "dask":
+            raise ValueError(f"scheduler is for kind 'dask', not '{self.kind}'")
+        return self
+
+
+class AxisConfig(StrictModel):
+    """Binning; the range of each score comes from a pre-scan of the first selected events.
+
+    ``score_bins`` bounds the error of every figure that is read off a score's histogram;
+    ``plane_bins`` is for the two-dimensional ones.
+    """
+
+    score_bins: Annotated[int, Field(ge=10)] = 2000
+    plane_bins: Annotated[int, Field(ge=10)] = 400
+    prescan_events: Annotated[int, Field(ge=2)] = 100
+    ht_max: Annotated[float, Field(gt=0)] = 5000.0
+    ht_bins: Annotated[int, Field(ge=1)] = 50
+    n_tracks_max: Annotated[int, Field(ge=1)] = 600
+    n_tracks_bins: Annotated[int, Field(ge=1)] = 60
+
+
+class AbcdConfig(StrictModel):
+    """ABCD planes.
+
+    Parameters
+    ----------
+    pairs
+        Scores to span planes with.
+    efficiencies
+        Background efficiency of each of the two cuts; both cuts have the same one
+        (double-autoencoder paper, section III).
+    thresholds
+        Further working points: explicit cuts on (first, second) score of every pair.
+    """
+
+    pairs: tuple[tuple[str, str], ...] = ()
+    efficiencies: tuple[Fraction, ...] = (0.5, 0.3, 0.2, 0.1, 0.05)
+    thresholds: tuple[tuple[float, float], ...] = ()
+
+    @model_validator(mode="after")
+    def _pairs_differ(self) -> Self:
+        for first, second in self.pairs:
+            if first == second:
+                raise ValueError(f"a plane needs two different scores (found '{first}' twice)")
+        return self
+
+
+class StyleConfig(StrictModel):
+    """Looks and labels of the plots.
+
+    Parameters
+    ----------
+    experiment
+        Style sheet and name on the plots; ``plain`` names none.
+    text
+        Beside the name, such as ``Simulation``.
+    energy
+        Centre-of-mass energy, TeV.
+    luminosity
+        Integrated luminosity, per fb; not shown where None.
+    """
+
+    experiment: Literal["CMS", "ATLAS", "plain"] = "plain"
+    text: str = "Simulation"
+    energy: Annotated[float, Field(gt=0)] = 13.6
+    luminosity: Annotated[float, Field(gt=0)] | None = None
+
+
+class AnalysisConfig(StrictModel):
+    """Settings of ``darktrigger analyze``.
+
+    Parameters
+    ----------
+    selection, branches
+        As for images.
+    scores
+        Scores of the model to analyse; all where empty. The baselines ``n_tracks`` and
+        ``lit_pixels`` are always there.
+    target_tpr
+        Signal efficiency at which the false positive rate is quoted (CoDAE paper,
+        section 5.1).
+    background_efficiencies
+        Working points of the trigger.
+    rate_budgets
+        Further working points: background rate in Hz; need cross-sections.
+    luminosity
+        Instantaneous luminosity, per cm2 and s.
+    """
+
+    selection: Selection = Selection()
+    branches: BranchOverride = BranchOverride()
+    tree: str = "Delphes"
+    scores: tuple[str, ...] = ()
+    target_tpr: Fraction = 0.4
+    background_efficiencies: tuple[Fraction, ...] = (0.1, 0.01)
+    rate_budgets: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    luminosity: Annotated[float, Field(gt=0)] = 2e34
+    abcd: AbcdConfig = AbcdConfig()
+    axes: AxisConfig = AxisConfig()
+    executor: ExecutorConfig = ExecutorConfig()
+    style: StyleConfig = StyleConfig()
+
+
+class Limits(NamedTuple):
+    """How much of a fileset to process, per dataset; None for all."""
+
+    files: int | None = None
+    chunks: int | None = None
+
+
+#: The whole fileset.
+NO_LIMITS = Limits()

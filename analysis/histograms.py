@@ -1,0 +1,75 @@
+"""The histograms of one dataset: booked from axes, filled from events, added across chunks.
+
+Each is kept twice: ``NAME`` holds sums of weights and of their squares, ``NAME_counts``
+plain integer counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from hist import Hist
+from hist.axis import Regular
+from hist.storage import Int64, Weight
+from numpy.typing import NDArray
+
+from analysis.axes import ScoreAxis
+
+#: Histograms of a dataset by name.
+Histograms = dict[str, Hist[Any]]
+
+COUNTS = "_counts"
+
+
+def score_name(score: str) -> str:
+    """Fine histogram of a score."""
+    return f"score_{score}"
+
+
+def against_name(score: str, variable: str) -> str:
+    """Score (coarse) by variable, ``ht`` or ``n_tracks``."""
+    return f"score_{score}_by_{variable}"
+
+
+def plane_name(first: str, second: str) -> str:
+    """ABCD plane of two scores (coarse)."""
+    return f"plane_{first}_{second}"
+
+
+@dataclass(frozen=True)
+class Booking:
+    """What to fill: the axes of every histogram."""
+
+    scores: Mapping[str, ScoreAxis]
+    pairs: tuple[tuple[str, str], ...]
+    ht: Regular
+    n_tracks: Regular
+
+    def fill(
+        self,
+        scores: Mapping[str, NDArray[np.float32]],
+        ht: NDArray[np.float32],
+        n_tracks: NDArray[np.integer[Any]],
+        weight: NDArray[np.floating],
+    ) -> Histograms:
+        """All histograms of some events; every argument has shape (n,) or holds such arrays."""
+        filled = _fill("ht", [self.ht], [ht], weight) | _fill("n_tracks", [self.n_tracks], [n_tracks], weight)
+        for name, axis in self.scores.items():
+            filled |= _fill(score_name(name), [axis.fine], [scores[name]], weight)
+            filled |= _fill(against_name(name, "ht"), [axis.coarse, self.ht], [scores[name], ht], weight)
+            filled |= _fill(
+                against_name(name, "n_tracks"), [axis.coarse, self.n_tracks], [scores[name], n_tracks], weight
+            )
+        for first, second in self.pairs:
+            axes = [self.scores[first].coarse, self.scores[second].coarse]
+            filled |= _fill(plane_name(first, second), axes, [scores[first], scores[second]], weight)
+        return filled
+
+
+def _fill(name: str, axes: list[Regular], values: list[NDArray[Any]], weight: NDArray[np.floating]) -> Histograms:
+    weighted: Hist[Any] = Hist(*axes, storage=Weight(), name=name)
+    counts: Hist[Any] = Hist(*axes, storage=Int64(), name=name + COUNTS)
+    return {name: weighted.fill(*values, weight=weight), name + COUNTS: counts.fill(*values)}

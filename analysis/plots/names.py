@@ -1,0 +1,28 @@
+"""How scores are written on plots and in tables."""
+
+from __future__ import annotations
+
+from analysis.trigger import Direction
+
+_NAMES = {
+    "bce": "BCE",
+    "sse": "SSE",
+    "sae": "SAE",
+    "dice": "Dice",
+    "pixel_sum": "PixelSum",
+    "z1": "$Z_1$",
+    "z2": "$Z_2$",
+    "kl_r": "KL-R",
+    "kl_f": "KL-F",
+    "n_tracks": r"$n_{\mathrm{tracks}}$",
+    "lit_pixels": "Lit pixels",
+    "total_e_t_trk": r"Total $E_T$ (Trk)",
+    "total_e_t_ecal": r"Total $E_T$ (ECAL)",
+    "total_e_t_hcal": r"Total $E_T$ (HCAL)",
+}
+
+
+def score_label(name: str, direction: Direction = Direction.HIGHER) -> str:
+    """Name of a score; with a minus sign where it was flipped so that higher is more anomalous."""
+    label = _NAMES.get(name, name.replace("_", " "))
+    return label if direction is Direction.HIGHER else f"\N{MINUS SIGN}{label}"

@@ -1,0 +1,104 @@
+"""The coffea processor: Delphes events to histograms, through images and the trigger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import awkward as ak
+import numpy as np
+from coffea.processor import ProcessorABC
+from numpy.typing import NDArray
+
+from analysis.histograms import Booking
+from analysis.scores import event_scores
+from analysis.trigger import Trigger
+from imaging.branches import BranchOverride, find_branches
+from imaging.config import Selection
+from imaging.events import Cutflow, build_images
+from imaging.split import EntrySplit
+
+
+class TriggerProcessor(ProcessorABC):
+    """Fills the histograms of a dataset.
+
+    Expects events of coffea's DelphesSchema as virtual arrays, whose metadata carry
+    ``dataset``, ``filename``, ``entrystart`` and, where events are to be left out,
+    ``entries`` (an :class:`~imaging.split.EntrySplit` as a dict). Weights are scaled up by
+    what the split leaves out.
+
+    Parameters
+    ----------
+    trigger
+        Trigger model.
+    booking
+        Axes of the histograms.
+    selection
+        Preselection.
+    branches
+        Branches that the user names.
+    batch_size
+        Events of which dense images exist at a time.
+    """
+
+    def __init__(
+        self, trigger: Trigger, booking: Booking, selection: Selection, branches: BranchOverride, batch_size: int
+    ) -> None:
+        self.trigger = trigger
+        self.booking = booking
+        self.selection = selection
+        self.branches = branches
+        self.batch_size = batch_size
+
+    def process(self, events: Any) -> dict[str, dict[str, Any]]:
+        """Histograms and cutflow of a chunk, under the dataset's name."""
+        metadata = events.metadata
+        split = EntrySplit.model_validate(metadata.get("entries", {}))
+        kept = split.mask(np.arange(metadata["entrystart"], metadata["entrystop"]))
+        branches = find_branches(available_branches(events), self.branches, metadata["filename"])
+        columns = Columns(events, None if kept.all() else kept)
+        images, cutflow = build_images(columns, branches, self.selection, metadata["filename"])
+        scores = event_scores(self.trigger, images, self.batch_size)
+        weight = images.weight.astype(np.float64) * split.scale
+        histograms = self.booking.fill(scores, images.ht, images.n_tracks, weight)
+        return {metadata["dataset"]: {"histograms": histograms, "cutflow": _scaled(cutflow, split.scale)}}
+
+    def postprocess(self, accumulator: Any) -> Any:
+        """Nothing is left to do once chunks are added up."""
+        return accumulator
+
+
+def _scaled(cutflow: Cutflow, scale: float) -> Cutflow:
+    return cutflow._replace(
+        sum_of_weights_read=cutflow.sum_of_weights_read * scale,
+        sum_of_weights_selected=cutflow.sum_of_weights_selected * scale,
+    )
+
+
+def available_branches(events: Any) -> list[str]:
+    """Branch names, ``Collection.Member``, that a DelphesSchema record offers."""
+    return [f"{collection}.{member}" for collection in events.fields for member in events[collection].fields]
+
+
+class Columns(Mapping[str, ak.Array]):
+    """Jagged arrays by branch name; nothing is read before it is asked for.
+
+    coffea flattens collections that hold a single object an event; they come back as
+    lists of one, as Delphes wrote them.
+    """
+
+    def __init__(self, events: Any, kept: NDArray[np.bool_] | None = None) -> None:
+        self._events = events
+        self._kept = kept
+
+    def __getitem__(self, branch: str) -> ak.Array:
+        collection, member = branch.split(".", 1)
+        array = ak.materialize(self._events[collection][member])
+        array = array[:, np.newaxis] if array.ndim == 1 else array
+        return array if self._kept is None else array[self._kept]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(available_branches(self._events))
+
+    def __len__(self) -> int:
+        return len(available_branches(self._events))

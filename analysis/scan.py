@@ -1,0 +1,153 @@
+"""A first look at every input file: can it be read, and what does the trigger make of its first events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from coffea.processor.executor import WorkItem
+from numpy.typing import NDArray
+
+from analysis.config import AnalysisConfig
+from analysis.fileset import Dataset
+from analysis.scores import event_scores
+from analysis.trigger import Trigger
+from darktrigger.errors import InputFileError
+from darktrigger.progress import progress
+from imaging.branches import BranchOverride, find_branches
+from imaging.delphes_file import explain_read_errors, open_delphes
+from imaging.events import build_images
+from imaging.image_file import SkippedFile
+from imaging.image_set import ImageSet, concatenate_sets
+
+#: Files that are opened at a time; opening waits for disks and networks, not for the processor.
+_THREADS = 8
+
+#: The pre-scan reads this many events at a time, and no more than so many times.
+_STEP, _MAX_STEPS = 1000, 50
+
+
+@dataclass(frozen=True)
+class ScannedFile:
+    """A file that can be used."""
+
+    dataset: Dataset
+    path: str
+    tree: str
+    entries: int
+    uuid: bytes
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Usable files in the order of the fileset, and the others with the reason."""
+
+    files: tuple[ScannedFile, ...]
+    bad_files: tuple[SkippedFile, ...]
+
+
+def scan_files(
+    datasets: Sequence[Dataset],
+    branches: BranchOverride,
+    *,
+    limit_files: int | None = None,
+    skip_bad_files: bool = False,
+) -> Scan:
+    """Open every file and look for the branches that images need.
+
+    Raises
+    ------
+    InputFileError
+        For the first bad file, unless bad files are skipped.
+    """
+    wanted = [
+        (dataset, path, tree) for dataset in datasets for path, tree in islice(dataset.files.items(), limit_files)
+    ]
+
+    def look(job: tuple[Dataset, str, str]) -> ScannedFile | InputFileError:
+        dataset, path, tree = job
+        try:
+            with open_delphes(path, tree) as events:
+                find_branches(events.keys(full_paths=False), branches, path)
+                return ScannedFile(dataset, path, tree, events.num_entries, events.file.fUUID)
+        except InputFileError as error:
+            return error
+
+    files: list[ScannedFile] = []
+    bad: list[SkippedFile] = []
+    with progress("opening files", len(wanted)) as advance, ThreadPoolExecutor(_THREADS) as pool:
+        for found in pool.map(look, wanted):
+            if isinstance(found, ScannedFile):
+                files.append(found)
+            elif skip_bad_files:
+                bad.append(SkippedFile(path=found.path, cause=found.cause))
+            else:
+                pool.shutdown(cancel_futures=True)
+                raise found
+            advance(1)
+    return Scan(tuple(files), tuple(bad))
+
+
+def work_items(files: Sequence[ScannedFile], chunk_size: int, limit_chunks: int | None = None) -> list[WorkItem]:
+    """Chunks of at most ``chunk_size`` events, the first ``limit_chunks`` of each dataset."""
+    by_dataset: dict[str, list[WorkItem]] = {}
+    for file in files:
+        metadata = {"entries": file.dataset.metadata.entries.model_dump()}
+        by_dataset.setdefault(file.dataset.name, []).extend(
+            WorkItem(
+                file.dataset.name,
+                file.path,
+                file.tree,
+                start,
+                min(start + chunk_size, file.entries),
+                file.uuid,
+                metadata,
+            )
+            for start in range(0, file.entries, chunk_size)
+        )
+    return [item for items in by_dataset.values() for item in items[:limit_chunks]]
+
+
+def first_scores(
+    files: Sequence[ScannedFile], trigger: Trigger, config: AnalysisConfig
+) -> dict[str, dict[str, NDArray[np.float32]]]:
+    """Scores of the first selected events of each dataset: dataset, then score, then shape (n,).
+
+    At most ``config.axes.prescan_events`` events of each; fewer where few pass.
+    """
+    count = config.axes.prescan_events
+    by_dataset: dict[str, list[ScannedFile]] = {}
+    for file in files:
+        by_dataset.setdefault(file.dataset.name, []).append(file)
+    return {
+        name: event_scores(trigger, _first_events(members, config, count), config.executor.batch_size)
+        for name, members in by_dataset.items()
+    }
+
+
+def _first_events(files: Sequence[ScannedFile], config: AnalysisConfig, count: int) -> ImageSet:
+    parts: list[ImageSet] = []
+    for part in islice(_steps(files, config), _MAX_STEPS):
+        parts.append(part)
+        if sum(map(len, parts)) >= count:
+            break
+    return concatenate_sets(parts)[:count]
+
+
+def _steps(files: Sequence[ScannedFile], config: AnalysisConfig) -> Iterator[ImageSet]:
+    for file in files:
+        split = file.dataset.metadata.entries
+        try:
+            with open_delphes(file.path, file.tree) as events, explain_read_errors(file.path):
+                branches = find_branches(events.keys(full_paths=False), config.branches, file.path)
+                for arrays, report in events.iterate(
+                    branches.names(), step_size=_STEP, library="ak", how=dict, report=True
+                ):
+                    images, _ = build_images(arrays, branches, config.selection, file.path, report.tree_entry_start)
+                    yield images[split.mask(images.entry)]
+        except InputFileError:
+            # Whether a bad file is an error is for the full pass to say.
+            continue

@@ -1,0 +1,170 @@
+"""The trigger model: an ONNX file that turns images into scores (CONTRACTS.md, "Trigger model (ONNX)")."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from darktrigger.errors import ModelFileError
+from imaging.dense import INPUT_SHAPES, model_input
+from imaging.sparse import SparseImages
+
+METADATA_KEY = "darktrigger"
+
+
+class Direction(StrEnum):
+    """Which values of a score are anomalous."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+
+    @property
+    def sign(self) -> int:
+        """Factor that makes higher values the anomalous ones."""
+        return 1 if self is Direction.HIGHER else -1
+
+
+class _Contract(BaseModel):
+    """Metadata of any maker: what we need is checked, what we do not know is kept."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class InputSpec(_Contract):
+    """What the model is fed."""
+
+    kind: str
+    normalisation: str = "none"
+
+
+class ScoreSpec(_Contract):
+    """One output of the model."""
+
+    direction: Direction
+
+
+class TriggerMetadata(_Contract):
+    """JSON of the ``darktrigger`` key of ``metadata_props``."""
+
+    family: str = "unknown"
+    input: InputSpec
+    scores: dict[str, ScoreSpec]
+
+
+class Trigger:
+    """A trigger model that keeps its contract.
+
+    The bytes of the file travel to worker processes; the ONNX Runtime session is built
+    in each when first needed, on one thread, since workers share the cores.
+
+    Parameters
+    ----------
+    path
+        ONNX file, of whatever maker.
+
+    Raises
+    ------
+    ModelFileError
+        Not ONNX, without metadata, of an unknown input kind or normalisation, or with
+        inputs and outputs that are not those of the metadata.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = str(path)
+        try:
+            self._model = Path(path).read_bytes()
+        except OSError as error:
+            raise ModelFileError(path, f"cannot be read ({error.strerror})") from None
+        self._session: onnxruntime.InferenceSession | None = None
+        self.metadata = self._read_metadata()
+        self._check_input()
+        self._check_outputs()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_session": None}
+
+    @property
+    def directions(self) -> dict[str, Direction]:
+        """Direction of every score, in the order of the metadata."""
+        return {name: spec.direction for name, spec in self.metadata.scores.items()}
+
+    @property
+    def session(self) -> onnxruntime.InferenceSession:
+        """ONNX Runtime session of this process."""
+        if self._session is None:
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = options.inter_op_num_threads = 1
+            options.log_severity_level = 3
+            try:
+                self._session = onnxruntime.InferenceSession(
+                    self._model, sess_options=options, providers=["CPUExecutionProvider"]
+                )
+            # ONNX Runtime's exceptions have no base class of their own.
+            except Exception as error:  # noqa: BLE001
+                raise ModelFileError(self.path, f"is not an ONNX model that can be run ({error})") from None
+        return self._session
+
+    def scores(self, images: SparseImages, batch_size: int = 128) -> dict[str, NDArray[np.float32]]:
+        """Every score of every event as the model gives it, shape (n,) each.
+
+        Dense images exist for ``batch_size`` events at a time.
+        """
+        names = list(self.metadata.scores)
+        batches = [
+            self.session.run(
+                names, {"image": model_input(images[start : start + batch_size], self.metadata.input.kind)}
+            )
+            for start in range(0, len(images), batch_size)
+        ]
+        empty = np.empty(0, dtype=np.float32)
+        return {name: np.concatenate([empty, *(batch[i] for batch in batches)]) for i, name in enumerate(names)}
+
+    def _read_metadata(self) -> TriggerMetadata:
+        properties: Mapping[str, str] = self.session.get_modelmeta().custom_metadata_map
+        if METADATA_KEY not in properties:
+            found = ", ".join(sorted(properties)) or "none"
+            raise ModelFileError(self.path, f"has no '{METADATA_KEY}' in its metadata_props (found: {found})")
+        try:
+            return TriggerMetadata.model_validate(json.loads(properties[METADATA_KEY]))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise ModelFileError(self.path, f"metadata key '{where}': {first['msg']}") from None
+        except ValueError as error:
+            raise ModelFileError(self.path, f"metadata is not valid JSON ({error})") from None
+
+    def _check_input(self) -> None:
+        spec = self.metadata.input
+        if spec.kind not in INPUT_SHAPES:
+            raise ModelFileError(
+                self.path, f"unknown input kind '{spec.kind}'; expected one of {', '.join(INPUT_SHAPES)}"
+            )
+        if spec.normalisation != "none":
+            raise ModelFileError(self.path, f"unknown input normalisation '{spec.normalisation}'; expected none")
+        found = {node.name: (node.type, node.shape) for node in self.session.get_inputs()}
+        if list(found) != ["image"]:
+            raise ModelFileError(self.path, f"inputs are {', '.join(found)}; expected image alone")
+        kind, (batch, *event) = found["image"]
+        shape = list(INPUT_SHAPES[spec.kind])
+        if kind != "tensor(float)" or event != shape or isinstance(batch, int):
+            expected = f"tensor(float) {['N', *shape]}, N free, for '{spec.kind}'"
+            raise ModelFileError(self.path, f"input image is {kind} {[batch, *event]}; expected {expected}")
+
+    def _check_outputs(self) -> None:
+        if not self.metadata.scores:
+            raise ModelFileError(self.path, "metadata names no score")
+        found = {node.name: (node.type, len(node.shape)) for node in self.session.get_outputs()}
+        for name in self.metadata.scores:
+            if name not in found:
+                raise ModelFileError(self.path, f"score '{name}' is not among the outputs ({', '.join(found)})")
+            if found[name] != ("tensor(float)", 1):
+                kind, rank = found[name]
+                raise ModelFileError(self.path, f"score '{name}' is {kind} of rank {rank}; expected tensor(float) [N]")

@@ -1,0 +1,84 @@
+"""A trigger model built by hand, and small filesets of real Delphes files."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import yaml
+from onnx import TensorProto, helper, numpy_helper
+
+METADATA: dict[str, Any] = {
+    "family": "counting",
+    "input": {"kind": "coarse mask", "normalisation": "none"},
+    "scores": {
+        "pixel_sum": {"direction": "higher"},
+        "forward": {"direction": "higher"},
+        "emptiness": {"direction": "lower"},
+    },
+}
+
+
+def build_trigger(
+    path: Path, metadata: dict[str, Any] | None, *, event_shape: tuple[int, ...] = (1, 72, 58), batch: int | str = "N"
+) -> Path:
+    """Counts lit pixels: all, those with abs(eta) > 1.2, and the dark ones."""
+    forward = np.ones(event_shape, dtype=np.float32)
+    forward[..., 15:-15] = 0.0
+    constants = [
+        numpy_helper.from_array(np.array([1, 2, 3]), "axes"),
+        numpy_helper.from_array(forward, "mask"),
+        numpy_helper.from_array(np.array(4176.0, dtype=np.float32), "n_pixels"),
+    ]
+    nodes = [
+        helper.make_node("ReduceSum", ["image", "axes"], ["pixel_sum"], keepdims=0),
+        helper.make_node("Mul", ["image", "mask"], ["masked"]),
+        helper.make_node("ReduceSum", ["masked", "axes"], ["forward"], keepdims=0),
+        helper.make_node("Sub", ["n_pixels", "pixel_sum"], ["emptiness"]),
+    ]
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [batch, *event_shape])
+    scores = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch])
+        for name in ("pixel_sum", "forward", "emptiness")
+    ]
+    graph = helper.make_graph(nodes, "counting", [image], scores, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    if metadata is not None:
+        helper.set_model_props(model, {"darktrigger": json.dumps(metadata)})
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+    return path
+
+
+@pytest.fixture
+def make_trigger(tmp_path: Path) -> Callable[..., Path]:
+    """Builds a counting trigger with other metadata or another input."""
+    return lambda metadata=METADATA, **options: build_trigger(tmp_path / "trigger.onnx", metadata, **options)
+
+
+@pytest.fixture(scope="session")
+def trigger_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_trigger(tmp_path_factory.mktemp("trigger") / "counting.onnx", METADATA)
+
+
+@pytest.fixture(scope="session")
+def fileset_path(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+    """Real Delphes files of a background and two signals, the background twice as large as its file."""
+    path = tmp_path_factory.mktemp("fileset") / "fileset.yaml"
+    (path.parent / "qcd_again.root").symlink_to(data / "qcd.root")
+    fileset = {
+        "qcd": {
+            "files": [str(data / "qcd.root"), "qcd_again.root"],
+            "metadata": {"process": "qcd", "cross_section": 1e6},
+        },
+        "suep1000": {
+            "files": {str(data / "suep1000.root"): "Delphes"},
+            "metadata": {"process": "suep", "mass": 1000, "cross_section": 1.0},
+        },
+        "svj3100": {"files": [str(data / "svj3100.root")], "metadata": {"process": "svj", "mass": 3100}},
+    }
+    path.write_text(yaml.safe_dump(fileset))
+    return path

@@ -1,0 +1,126 @@
+"""The trigger model file and its contract."""
+
+import copy
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from analysis.scores import baseline_scores, event_scores, oriented
+from analysis.trigger import Direction, Trigger
+from darktrigger.errors import AnalysisError, ModelFileError
+from imaging.dense import coarse_mask
+from imaging.grid import FINE, HCAL
+from imaging.image_set import COLUMNS, ImageSet
+from imaging.sparse import SparseImages
+
+
+def metadata(**changes: Any) -> dict[str, Any]:
+    base = {
+        "input": {"kind": "coarse mask", "normalisation": "none"},
+        "scores": {"pixel_sum": {"direction": "higher"}, "emptiness": {"direction": "lower"}},
+    }
+    return copy.deepcopy(base) | changes
+
+
+def events(n: int, seed: int = 1) -> ImageSet:
+    rng = np.random.default_rng(seed)
+    tracker = csr_array((rng.random((n, FINE.n_pixels)) < 1e-3).astype(np.float32))
+    nothing = csr_array((n, FINE.n_pixels), dtype=np.float32)
+    hcal = csr_array((n, HCAL.n_pixels), dtype=np.float32)
+    columns = {name: np.arange(n, dtype=dtype) for name, dtype in COLUMNS.items()}
+    return ImageSet(SparseImages(tracker, nothing, hcal), **columns)
+
+
+@pytest.mark.parametrize("n", [0, 1, 7])
+def test_scores_are_those_of_the_images(trigger_path: Path, n: int) -> None:
+    images = events(n).images
+    scores = Trigger(trigger_path).scores(images, batch_size=3)
+    expected = coarse_mask(images).sum(axis=(1, 2, 3))
+    assert {values.dtype for values in scores.values()} == {np.dtype(np.float32)}
+    np.testing.assert_array_equal(scores["pixel_sum"], expected)
+    np.testing.assert_array_equal(scores["emptiness"], 4176 - expected)
+    np.testing.assert_array_equal(scores["forward"], coarse_mask(images)[..., np.r_[:15, 43:58]].sum(axis=(1, 2, 3)))
+
+
+def test_orientation_makes_higher_more_anomalous(trigger_path: Path) -> None:
+    batch = events(5)
+    scores = event_scores(Trigger(trigger_path), batch, batch_size=128)
+    np.testing.assert_array_equal(np.argsort(scores["emptiness"]), np.argsort(scores["pixel_sum"]))
+    np.testing.assert_array_equal(scores["lit_pixels"], scores["pixel_sum"])
+    np.testing.assert_array_equal(scores["n_tracks"], batch.n_tracks)
+    np.testing.assert_array_equal(oriented({"a": np.ones(2, np.float32)}, {"a": Direction.LOWER})["a"], [-1, -1])
+
+
+def test_baselines_of_no_events() -> None:
+    assert {name: len(values) for name, values in baseline_scores(events(0)).items()} == {
+        "n_tracks": 0,
+        "lit_pixels": 0,
+    }
+
+
+def test_pickle_carries_the_model_but_not_the_session(trigger_path: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "moved.onnx"
+    moved.write_bytes(trigger_path.read_bytes())
+    trigger = Trigger(moved)
+    moved.unlink()
+    copied = pickle.loads(pickle.dumps(trigger))  # noqa: S301
+    assert copied._session is None
+    np.testing.assert_array_equal(
+        copied.scores(events(2).images)["pixel_sum"], trigger.scores(events(2).images)["pixel_sum"]
+    )
+
+
+def test_unknown_metadata_is_kept(make_trigger: Callable[..., Path]) -> None:
+    trigger = Trigger(make_trigger(metadata(training={"hash": "abc"})))
+    assert trigger.metadata.model_dump()["training"] == {"hash": "abc"}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (None, "has no 'darktrigger' in its metadata_props"),
+        ({"scores": {}}, "metadata key 'input': Field required"),
+        (metadata(input={"kind": "tracks"}), "unknown input kind 'tracks'; expected one of coarse mask"),
+        (metadata(input={"kind": "coarse mask", "normalisation": "log"}), "unknown input normalisation 'log'"),
+        (metadata(input={"kind": "coarse E_T"}), r"expected tensor\(float\) \['N', 3, 72, 58\]"),
+        (metadata(scores={"bce": {"direction": "higher"}}), "score 'bce' is not among the outputs"),
+        (metadata(scores={"pixel_sum": {"direction": "up"}}), "metadata key 'scores.pixel_sum.direction'"),
+        (metadata(scores={}), "names no score"),
+    ],
+)
+def test_broken_contract_is_named(make_trigger: Callable[..., Path], given: Any, message: str) -> None:
+    with pytest.raises(ModelFileError, match=message):
+        Trigger(make_trigger(given))
+
+
+def test_fixed_batch_is_refused(make_trigger: Callable[..., Path]) -> None:
+    with pytest.raises(ModelFileError, match="N free"):
+        Trigger(make_trigger(batch=1))
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x09" * 100])
+def test_what_is_not_onnx_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "bad.onnx"
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match=r"bad\.onnx: is not an ONNX model"):
+        Trigger(path)
+
+
+def test_absent_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match=r"nowhere\.onnx: cannot be read"):
+        Trigger(tmp_path / "nowhere.onnx")
+
+
+def test_score_that_takes_a_baseline_name_is_refused(make_trigger: Callable[..., Path]) -> None:
+    from analysis.scores import directions
+
+    path = make_trigger()
+    trigger = Trigger(path)
+    trigger.metadata.scores["n_tracks"] = trigger.metadata.scores["forward"]
+    with pytest.raises(AnalysisError, match="reserved for the baseline"):
+        directions(trigger)
