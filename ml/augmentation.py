@@ -1,0 +1,50 @@
+"""Augmentations of mask images that respect the detector's geometry (CoDAE, section 4.2).
+
+Images are (n, channels, phi, eta): a flip reverses the last axis, a rotation rolls the one
+before it, where the detector closes on itself.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+#: Rows of a rotation, drawn uniformly; on 72 rows of 5 degrees.
+ROTATIONS = (8, 16, 24, 32, 40, 48, 56)
+
+#: (flip, direction of the rotation) of the five combinations: up, down, flip, flip and up, flip and down.
+COMBINATIONS = ((False, -1), (False, 1), (True, 0), (True, -1), (True, 1))
+
+
+class Augmentation(NamedTuple):
+    """What to do to each of n images.
+
+    Parameters
+    ----------
+    flip
+        Whether to flip in eta, bool, shape (n,).
+    shift
+        Rows by which to rotate in phi, upwards if negative, shape (n,).
+    """
+
+    flip: Tensor
+    shift: Tensor
+
+
+def draw(n: int, generator: torch.Generator) -> Augmentation:
+    """One of the five combinations for each of ``n`` images, with equal odds."""
+    choice_N = torch.randint(len(COMBINATIONS), (n,), generator=generator)
+    rows_N = torch.tensor(ROTATIONS)[torch.randint(len(ROTATIONS), (n,), generator=generator)]
+    flip, sign = zip(*COMBINATIONS, strict=True)
+    return Augmentation(torch.tensor(flip)[choice_N], torch.tensor(sign)[choice_N] * rows_N)
+
+
+def augment(image_NCHW: Tensor, augmentation: Augmentation) -> Tensor:
+    """Flip and rotate each image; same shape, same pixel values in other places."""
+    n, _, height, width = image_NCHW.shape
+    flip_N, shift_N = augmentation
+    row_NH = (torch.arange(height) - shift_N[:, None]) % height
+    column_NW = torch.where(flip_N[:, None], torch.arange(width).flip(0), torch.arange(width))
+    return image_NCHW[torch.arange(n)[:, None, None], :, row_NH[:, :, None], column_NW[:, None, :]].permute(0, 3, 1, 2)

@@ -1,0 +1,116 @@
+"""What a run leaves in its folder after each epoch."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+
+from darktrigger.errors import TrainingError
+from darktrigger.files import atomic_path, write_text
+from ml.curves import plot_curves
+
+BEST, LAST, METRICS = "best.ckpt", "last.ckpt", "metrics.csv"
+
+
+class Epoch(NamedTuple):
+    """Figures of one epoch, a row of ``metrics.csv``.
+
+    Parameters
+    ----------
+    epoch
+        Counted from 0.
+    train_loss, val_loss
+        Mean loss an event.
+    val_ssim
+        Mean structural similarity of validation images and reconstructions.
+    """
+
+    epoch: int
+    train_loss: float
+    val_loss: float
+    val_ssim: float
+
+
+def best_epoch(history: Sequence[Epoch]) -> int:
+    """Position of the highest validation SSIM, the earliest of equals."""
+    return max(range(len(history)), key=lambda i: (history[i].val_ssim, -i))
+
+
+def exhausted(history: Sequence[Epoch], patience: int) -> bool:
+    """Whether ``patience`` epochs have passed since the best one."""
+    return bool(history) and len(history) - 1 - best_epoch(history) >= patience
+
+
+class RunFolder(Checkpoint):
+    """Keeps checkpoints, ``metrics.csv`` and the loss curve, and stops when patience runs out.
+
+    The history is all its state: it travels in the checkpoints, and everything else follows
+    from it, so that a resumed run neither repeats nor loses an epoch.
+
+    Parameters
+    ----------
+    folder
+        Run folder.
+    patience
+        Epochs without a better validation SSIM before training stops.
+    """
+
+    def __init__(self, folder: Path, patience: int) -> None:
+        self.folder, self.patience = folder, patience
+        self.history: list[Epoch] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        """The history, as plain lists."""
+        return {"history": [list(row) for row in self.history]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the history up again."""
+        self.history = [Epoch(*row) for row in state_dict["history"]]
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Record the epoch, then save: the checkpoint must hold the epoch's own row.
+
+        Raises
+        ------
+        TrainingError
+            A figure is not finite.
+        """
+        figures = {name: float(trainer.callback_metrics[name]) for name in Epoch._fields[1:]}
+        if not all(map(math.isfinite, figures.values())):
+            raise TrainingError(f"epoch {trainer.current_epoch}: {figures} not finite; lower training.learning_rate")
+        self.history.append(Epoch(trainer.current_epoch, **figures))
+        if best_epoch(self.history) == len(self.history) - 1:
+            self._save(trainer, BEST)
+        self._save(trainer, LAST)
+        self.write()
+        trainer.should_stop = exhausted(self.history, self.patience)
+
+    def write(self) -> None:
+        """Write ``metrics.csv`` and the loss curve."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerows([Epoch._fields, *self.history])
+        write_text(self.folder / METRICS, text.getvalue())
+        plot_curves(self.history, self.folder)
+
+    def _save(self, trainer: Trainer, name: str) -> None:
+        with atomic_path(self.folder / name) as temporary:
+            trainer.save_checkpoint(temporary)
+
+
+class Steps(Callback):
+    """Advances a progress bar by the training steps done."""
+
+    def __init__(self, advance: Callable[[int], None]) -> None:
+        self.advance = advance
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """One step more."""
+        self.advance(1)

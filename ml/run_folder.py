@@ -1,0 +1,143 @@
+"""What a training run is, as its folder tells it."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from darktrigger.config import StrictModel, read_yaml, validate
+from darktrigger.errors import ModelFileError, TrainingError
+from darktrigger.files import hash_of, read_json, write_json
+from darktrigger.provenance import versions
+from ml.callbacks import BEST
+from ml.config import RunConfig, run_config
+from ml.data import ImageData
+from ml.registry import family
+
+CONFIG, RECORD = "config.yaml", "run.json"
+
+
+class RunRecord(StrictModel):
+    """Origin of a run, ``run.json``.
+
+    Parameters
+    ----------
+    family
+        Model family.
+    files
+        Fingerprint of each image file by its path.
+    events
+        Background events read, training and validation together.
+    versions
+        Versions of the software that started the run.
+    """
+
+    family: str
+    files: dict[str, str]
+    events: int
+    versions: dict[str, str]
+
+    @property
+    def data_hash(self) -> str:
+        """Hash of the files' content, whatever their names."""
+        return hash_of({"files": list(self.files.values())})
+
+
+def new_record(family_name: str, data: ImageData) -> RunRecord:
+    """Record of a run that starts now."""
+    return RunRecord(
+        family=family_name, files=data.files, events=len(data), versions=versions("torch", "lightning", "numpy")
+    )
+
+
+def read_record(run_dir: Path) -> RunRecord:
+    """Read ``run.json``.
+
+    Raises
+    ------
+    UnreadableFileError, ConfigError
+        The folder holds no run, or one that cannot be understood.
+    """
+    return validate(RunRecord, read_json(run_dir / RECORD), str(run_dir / RECORD))
+
+
+def read_config(run_dir: Path, family_name: str) -> RunConfig[Any]:
+    """Read the resolved ``config.yaml``."""
+    return run_config(family_name, read_yaml(run_dir / CONFIG), str(run_dir / CONFIG))
+
+
+def claim(run_dir: Path, record: RunRecord, config: RunConfig[Any], *, resume: bool) -> None:
+    """Make the folder this run's own, or make sure that it already is.
+
+    Raises
+    ------
+    TrainingError
+        It holds a run and ``resume`` was not asked for, or a run with another model, other
+        settings (a larger ``training.epochs`` is fine) or other data.
+    """
+    if (run_dir / RECORD).exists():
+        if not resume:
+            raise TrainingError(f"{run_dir}: already holds a training run; give --resume or another folder")
+        _check_same(run_dir, record, config)
+    config.to_yaml(run_dir / CONFIG)
+    if not (run_dir / RECORD).exists():
+        # Last: a folder without it holds no run.
+        write_json(run_dir / RECORD, record.model_dump())
+
+
+def _check_same(run_dir: Path, record: RunRecord, config: RunConfig[Any]) -> None:
+    before = read_record(run_dir)
+    if before.family != record.family:
+        raise TrainingError(f"{run_dir}: holds a {before.family}, cannot resume it as a {record.family}")
+    old, new = (_flat(c.model_dump()) for c in (read_config(run_dir, record.family), config))
+    grows = new["training.epochs"] >= old["training.epochs"]
+    changed = [key for key in new if new[key] != old[key] and not (key == "training.epochs" and grows)]
+    if changed:
+        what = "; ".join(f"{key} was {old[key]}, now {new[key]}" for key in changed)
+        raise TrainingError(f"{run_dir}: cannot resume with another configuration: {what}")
+    if before.data_hash != record.data_hash or before.events != record.events:
+        raise TrainingError(
+            f"{run_dir}: cannot resume with other data: the run used {before.events} events of "
+            f"{', '.join(before.files)}; found {record.events} of {', '.join(record.files)}, with another content"
+        )
+
+
+def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for key, value in data.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint without unpickling code.
+
+    Raises
+    ------
+    ModelFileError
+        Absent, damaged, or not a checkpoint.
+    """
+    try:
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise ModelFileError(path, f"is not a checkpoint that can be read ({str(error).splitlines()[0]})") from None
+    return checkpoint
+
+
+def load_model(run_dir: Path) -> nn.Module:
+    """The best model of a run, in evaluation mode.
+
+    Raises
+    ------
+    UnreadableFileError, ModelFileError
+        The folder holds no run, or one without a finished epoch.
+    """
+    name = read_record(run_dir).family
+    model = family(name).model(read_config(run_dir, name).model)
+    state = load_checkpoint(run_dir / BEST)["state_dict"]
+    model.load_state_dict({key.removeprefix("model."): value for key, value in state.items()})
+    return model.eval()

@@ -1,0 +1,156 @@
+"""Training of a model on background images."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningDataModule, Trainer
+
+from darktrigger.files import write_json
+from darktrigger.progress import progress
+from ml.calibration import CALIBRATION, calibrate, evaluate
+from ml.callbacks import LAST, RunFolder, Steps, exhausted
+from ml.config import RunConfig, TrainingConfig
+from ml.data import ImageData, PlainBatches, TrainingBatches, load_background, split, torch_stream
+from ml.memory import keep_freed_memory
+from ml.module import Reconstruction
+from ml.registry import Family, family
+from ml.run_folder import claim, load_checkpoint, load_model, new_record
+
+logger = logging.getLogger(__name__)
+
+#: Events in a batch where nothing is trained; small, so that a batch stays in the cache.
+EVALUATION_BATCH = 16
+
+
+def native_bfloat16() -> bool:
+    """Whether the accelerator, or without one the CPU, computes in bfloat16 itself."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # Absent before torch 2.10.
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def lightning_precision(precision: str) -> Literal["bf16-mixed", "32-true"]:
+    """Lightning's name of a precision of :class:`TrainingConfig`."""
+    return "bf16-mixed" if precision == "bfloat16" or (precision == "auto" and native_bfloat16()) else "32-true"
+
+
+class Batches(LightningDataModule):
+    """Training batches, drawn anew each epoch, and validation batches."""
+
+    def __init__(self, data: ImageData, config: TrainingConfig) -> None:
+        super().__init__()
+        self.data, self.config = data, config
+        self.training_rows, self.validation_rows = split(len(data), config.validation_fraction, config.seed)
+
+    def train_dataloader(self) -> TrainingBatches:
+        """The current epoch's batches."""
+        epoch = self.trainer.current_epoch if self.trainer else 0
+        settings = self.config
+        return TrainingBatches(
+            self.data, self.training_rows, batch_size=settings.batch_size, seed=settings.seed, epoch=epoch
+        )
+
+    def val_dataloader(self) -> PlainBatches:
+        """All validation events."""
+        return PlainBatches(self.data, self.validation_rows, batch_size=EVALUATION_BATCH)
+
+
+def train(
+    family_name: str, image_files: Sequence[Path], run_dir: Path, config: RunConfig[Any], *, resume: bool = False
+) -> None:
+    """Train a model on background images and calibrate its scores.
+
+    The run folder gets ``config.yaml``, ``run.json``, ``metrics.csv``, the loss curve
+    (``curves.png``, ``.pdf``), ``last.ckpt``, ``best.ckpt`` (highest validation SSIM) and, at the
+    end, ``calibration.json``.
+
+    Parameters
+    ----------
+    family_name
+        Model family, see :mod:`ml.registry`.
+    image_files
+        Image files, background only.
+    run_dir
+        Run folder; made if absent.
+    config
+        From :func:`ml.config.run_config`.
+    resume
+        Go on where the run in ``run_dir`` was cut off, to the result it would have had; start
+        it if there is none.
+
+    Raises
+    ------
+    TrainingError
+        Unsuitable data, a folder in use, a resumed run that was another, a loss that is not finite.
+    ConfigError
+        No such model family.
+    """
+    spec = family(family_name)
+    run_dir = Path(run_dir)
+    data = load_background([Path(path) for path in image_files], spec.input_kind, config.training.entries)
+    batches = Batches(data, config.training)
+    claim(run_dir, new_record(family_name, data), config, resume=resume)
+    fit(spec, batches, run_dir, config)
+    scores = evaluate(load_model(run_dir), batches.val_dataloader(), spec.scores)
+    write_json(run_dir / CALIBRATION, calibrate(scores).model_dump())
+
+
+def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -> None:
+    """Train until the epochs or the patience run out, from the last checkpoint if there is one."""
+    settings = config.training
+    folder = RunFolder(run_dir, settings.patience)
+    checkpoint = run_dir / LAST if (run_dir / LAST).exists() else None
+    if checkpoint:
+        folder.load_state_dict(load_checkpoint(checkpoint)["callbacks"][folder.state_key])
+        # The cut may have come between the checkpoint and the table.
+        folder.write()
+    done = len(folder.history)
+    if done >= settings.epochs or exhausted(folder.history, settings.patience):
+        logger.info("%s: training had finished after %d epochs", run_dir, done)
+        return
+    model = spec.model(config.model)
+    model.reset_parameters(torch_stream(settings.seed, "weights"))
+    keep_freed_memory()
+    n_steps = len(batches.train_dataloader()) * (settings.epochs - done)
+    with quiet_lightning(), progress("Training", n_steps) as advance:
+        trainer = Trainer(
+            accelerator="auto",
+            devices=1,
+            precision=lightning_precision(settings.precision),
+            max_epochs=settings.epochs,
+            callbacks=[folder, Steps(advance)],
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            reload_dataloaders_every_n_epochs=1,
+            default_root_dir=run_dir,
+        )
+        module = Reconstruction(model, spec.loss, settings)
+        trainer.fit(module, datamodule=batches, ckpt_path=checkpoint, weights_only=True)
+    logger.info("%s: trained %d epochs", run_dir, len(folder.history))
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's hints about devices, workers and services out of the log."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [each.level for each in loggers]
+    try:
+        for each in loggers:
+            each.setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"lightning\.")
+            yield
+    finally:
+        for each, level in zip(loggers, levels, strict=True):
+            each.setLevel(level)

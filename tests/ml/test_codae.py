@@ -1,0 +1,71 @@
+import doctest
+
+import numpy as np
+import pytest
+import torch
+
+from darktrigger.config import validate
+from darktrigger.errors import ConfigError
+from ml.models import codae
+from ml.models.codae import CoDAE, CoDAEConfig
+from ml.scores import SCORES
+from ml.ssim import ssim
+
+
+def outputs(model, arrays):
+    image_NCHW = torch.from_numpy(arrays["input"].astype(np.float32)).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+        return image_NCHW, model(image_NCHW)
+
+
+def nhwc(tensor_NCHW):
+    return tensor_NCHW.permute(0, 2, 3, 1).numpy()
+
+
+def test_parameter_count():
+    model = CoDAE(CoDAEConfig())
+    parts = (model.encoder, model.mask_encoder, model.decoder)
+    assert [sum(p.numel() for p in part.parameters()) for part in parts] == [612_032, 270_594, 763_841]
+
+
+def test_parity_codae(keras_codae):
+    model, arrays = keras_codae("codae_parity.npz")
+    image_NCHW, output = outputs(model, arrays)
+    reco_NCHW = output.logits.sigmoid()
+    np.testing.assert_allclose(nhwc(output.z), arrays["z"], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(output.z_m, arrays["zm"], rtol=1e-4)
+    np.testing.assert_allclose(nhwc(reco_NCHW), arrays["reco"], rtol=1e-4)
+    bce_N = SCORES["bce"].function(image_NCHW, output)
+    np.testing.assert_allclose(bce_N, arrays["loss_bce_per_image"], rtol=1e-4)
+    np.testing.assert_allclose(bce_N.mean(), arrays["loss_bce"], rtol=1e-4)
+    np.testing.assert_allclose(SCORES["sse"].function(image_NCHW, output).mean(), arrays["loss_mse"], rtol=1e-4)
+    np.testing.assert_allclose(SCORES["dice"].function(image_NCHW, output).sum(), arrays["loss_dice"], rtol=1e-4)
+    np.testing.assert_allclose(ssim(reco_NCHW, image_NCHW), arrays["ssim"], rtol=1e-4)
+
+
+def test_parity_codae_trained(keras_codae):
+    model, arrays = keras_codae("codae_trained_f16.npz")
+    _, output = outputs(model, arrays)
+    np.testing.assert_allclose(nhwc(output.z), arrays["z"], rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(output.z_m, arrays["zm"], rtol=1e-4)
+    np.testing.assert_allclose(nhwc(output.logits.sigmoid()), arrays["reco"], rtol=1e-3, atol=1e-4)
+
+
+def test_initialisation():
+    model = CoDAE(CoDAEConfig())
+    biases = {name: p for name, p in model.named_parameters() if name.endswith("bias") and "norm" not in name}
+    assert all((p == (-1 if name.startswith("decoder") else 0)).all() for name, p in biases.items())
+    weight = model.encoder.stages[1].conv1.conv.weight
+    limit = (6 / (9 * weight.shape[1])) ** 0.5
+    assert 0.98 * limit < weight.abs().max() <= limit
+
+
+def test_groups_must_divide_filters():
+    with pytest.raises(ConfigError, match="groups: 3 does not divide"):
+        validate(CoDAEConfig, {"groups": 3}, "test")
+
+
+def test_docstring_example():
+    result = doctest.testmod(codae)
+    assert result.attempted
+    assert not result.failed
