@@ -9,6 +9,8 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
+import analysis.cli
+import darktrigger.chain.cli
 import imaging.cli
 from darktrigger import __version__
 from darktrigger.errors import DarktriggerError
@@ -20,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for stage in (imaging.cli,):
+for stage in (imaging.cli, analysis.cli, darktrigger.chain.cli):
     app.add_typer(stage.app)
 
 

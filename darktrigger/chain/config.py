@@ -1,0 +1,91 @@
+"""Configuration of the whole chain: one section a stage, each that stage's own model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from analysis.config import AnalysisConfig
+from darktrigger.config import StrictModel
+from imaging.config import ImagingConfig
+from imaging.split import EntrySplit
+
+#: Settings that images and analysis share.
+SHARED = ("selection", "branches", "tree")
+
+
+class ModelSection(StrictModel):
+    """What to train and how.
+
+    Parameters
+    ----------
+    family
+        Model family, such as ``codae``.
+    model, training
+        As in the configuration of ``darktrigger train``; validated by the family.
+    entries
+        Background events to train on, by entry number; the others are analysed.
+    """
+
+    family: str = "codae"
+    model: dict[str, Any] = Field(default_factory=dict)
+    training: dict[str, Any] = Field(default_factory=dict)
+    entries: EntrySplit = EntrySplit(modulo=2, keep=(0,))
+
+    @model_validator(mode="after")
+    def _leaves_events_for_the_analysis(self) -> Self:
+        if len(self.entries.keep) == self.entries.modulo:
+            raise ValueError("entries must leave some background events for the analysis")
+        if "entries" in self.training:
+            raise ValueError("give entries beside training, not inside it")
+        return self
+
+    @property
+    def held_out(self) -> EntrySplit:
+        """The background events that training never sees."""
+        rest = tuple(remainder for remainder in range(self.entries.modulo) if remainder not in self.entries.keep)
+        return EntrySplit(modulo=self.entries.modulo, keep=rest)
+
+
+class ChainConfig(StrictModel):
+    """Settings of ``darktrigger run``.
+
+    Parameters
+    ----------
+    output
+        Folder for every stage's output, relative to the working directory.
+    fileset
+        Delphes files, as in the fileset of ``darktrigger analyze``; local paths are
+        relative to the config's folder.
+    seed
+        Of training, unless its section has its own.
+    imaging, model, analysis
+        The stages' own settings; ``analysis`` takes selection, branches and tree from ``imaging``.
+    precision
+        Of the exported trigger model.
+    displays
+        Event displays a dataset.
+    """
+
+    output: str
+    fileset: dict[str, Any]
+    seed: Annotated[int, Field(ge=0)] = 42
+    imaging: ImagingConfig = ImagingConfig()
+    model: ModelSection = ModelSection()
+    precision: Literal["fp32", "fp16", "int8"] = "fp32"
+    analysis: AnalysisConfig = AnalysisConfig()
+    displays: Annotated[int, Field(ge=0)] = 1
+
+    @model_validator(mode="after")
+    def _images_and_analysis_agree(self) -> Self:
+        default = AnalysisConfig()
+        given = [name for name in SHARED if getattr(self.analysis, name) != getattr(default, name)]
+        if given:
+            raise ValueError(f"give {', '.join(given)} in imaging, not in analysis: images and analysis share them")
+        return self
+
+    @property
+    def shared_analysis(self) -> AnalysisConfig:
+        """The analysis settings, with what they share with the images."""
+        return self.analysis.model_copy(update={name: getattr(self.imaging, name) for name in SHARED})

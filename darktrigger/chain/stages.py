@@ -1,0 +1,190 @@
+"""The stages of the chain, each skipped where it is already done."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from analysis.analyze import analyze
+from analysis.evaluate import evaluate
+from analysis.fileset import Dataset, read_fileset
+from analysis.trigger import Trigger
+from darktrigger.chain.config import ChainConfig
+from darktrigger.chain.stamps import Stamp
+from darktrigger.errors import ConfigError
+from darktrigger.files import write_text
+from darktrigger.inputs import is_remote
+from imaging.convert import Sample, convert
+from imaging.display import draw_event, load_event
+from ml.config import run_config
+from ml.export import export_run
+from ml.training import train
+
+logger = logging.getLogger(__name__)
+
+Say = Callable[[str], None]
+
+
+class Chain:
+    """One run of the chain in one output folder.
+
+    Parameters
+    ----------
+    config
+        Settings of every stage.
+    folder
+        Where the config lies: relative input paths start there.
+    say
+        Called with one line for each stage.
+    """
+
+    def __init__(self, config: ChainConfig, folder: Path, say: Say) -> None:
+        self.config = config
+        self.output = Path(config.output)
+        self.say = say
+        config.to_yaml(self.output / "config.yaml")
+        self.datasets = self._resolve_fileset(folder)
+        self.images = {dataset.name: self.output / "images" / f"{dataset.name}.parquet" for dataset in self.datasets}
+        self.trigger = self.output / "trigger.onnx"
+
+    def _resolve_fileset(self, folder: Path) -> tuple[Dataset, ...]:
+        """Save the fileset with absolute paths and the held-out background, and read it back."""
+        fileset = {name: _entry(name, entry, folder) for name, entry in self.config.fileset.items()}
+        path = self.output / "fileset.yaml"
+        write_text(path, yaml.safe_dump(fileset, sort_keys=False))
+        for dataset in read_fileset(path, self.config.imaging.tree):
+            if dataset.metadata.is_background:
+                fileset[dataset.name]["metadata"]["entries"] = self.config.model.held_out.model_dump(mode="json")
+        write_text(path, yaml.safe_dump(fileset, sort_keys=False))
+        return read_fileset(path, self.config.imaging.tree)
+
+    def run(self) -> list[Path]:
+        """Run every stage that is not done; returns the summary and the plots of the analysis."""
+        for dataset in self.datasets:
+            self._image(dataset)
+            self._display(dataset)
+        self._train()
+        self._export()
+        self._evaluate()
+        self._analyze()
+        analysis = self.output / "analysis"
+        return [*sorted((analysis / "plots").glob("*.png")), analysis / "summary.json"]
+
+    def _stage(
+        self,
+        name: str,
+        settings: Mapping[str, Any],
+        inputs: Iterable[str | Path],
+        work: Callable[[Stamp], Iterable[Path]],
+    ) -> None:
+        stamp = Stamp(self.output / ".stages" / f"{name.replace(' ', '-')}.json", settings, inputs)
+        if stamp.done():
+            self.say(f"{name}: done before")
+            return
+        self.say(f"{name} ...")
+        stamp.finish(work(stamp))
+
+    def _image(self, dataset: Dataset) -> None:
+        output, imaging = self.images[dataset.name], self.config.imaging
+        metadata = dataset.metadata
+        sample = Sample(process=metadata.process, label=metadata.label, mass=metadata.mass)
+
+        def work(_: Stamp) -> list[Path]:
+            convert(list(dataset.files), output, sample, imaging)
+            return [output]
+
+        settings = {"imaging": imaging.model_dump(mode="json"), "sample": sample.model_dump()}
+        self._stage(f"image {dataset.name}", settings, dataset.files, work)
+
+    def _display(self, dataset: Dataset) -> None:
+        images, count = self.images[dataset.name], self.config.displays
+        outputs = [self.output / "displays" / f"{dataset.name}_{row}.png" for row in range(count)]
+
+        def work(_: Stamp) -> list[Path]:
+            for row, output in enumerate(outputs):
+                title = f"{dataset.metadata.legend}, selected event {row}"
+                draw_event(load_event(str(images), row, self.config.imaging), title, output)
+            return outputs
+
+        self._stage(f"display {dataset.name}", {"count": count, "legend": dataset.metadata.legend}, [images], work)
+
+    def _train(self) -> None:
+        section, folder = self.config.model, self.output / "train"
+        images = [self.images[dataset.name] for dataset in self.datasets if dataset.metadata.is_background]
+        training = {"seed": self.config.seed, **section.training, "entries": section.entries.model_dump()}
+        config = run_config(section.family, {"model": section.model, "training": training}, "model section")
+
+        def work(stamp: Stamp) -> list[Path]:
+            if not stamp.started():
+                # What an earlier configuration left here cannot be continued.
+                shutil.rmtree(folder, ignore_errors=True)
+                stamp.start()
+            train(section.family, images, folder, config, resume=True)
+            return sorted(path for path in folder.iterdir() if path.is_file())
+
+        self._stage("train", {"family": section.family, "config": config.model_dump(mode="json")}, images, work)
+
+    def _export(self) -> None:
+        folder = self.output / "train"
+
+        def work(_: Stamp) -> list[Path]:
+            export_run(folder, self.trigger, self.config.precision)
+            return [self.trigger]
+
+        self._stage("export", {"precision": self.config.precision}, sorted(folder.glob("*.*")), work)
+
+    def _evaluate(self) -> None:
+        images, held_out = list(self.images.values()), self.config.model.held_out
+
+        def work(_: Stamp) -> list[Path]:
+            return evaluate(
+                Trigger(self.trigger),
+                [str(path) for path in images],
+                self.output / "evaluation",
+                self.config.analysis.target_tpr,
+                self.config.analysis.style,
+                background_entries=held_out,
+            )
+
+        settings = {
+            "target_tpr": self.config.analysis.target_tpr,
+            "style": self.config.analysis.style.model_dump(),
+            "entries": held_out.model_dump(),
+        }
+        self._stage("evaluate", settings, [self.trigger, *images], work)
+
+    def _analyze(self) -> None:
+        folder, config = self.output / "analysis", self.config.shared_analysis
+
+        def work(_: Stamp) -> list[Path]:
+            done = analyze(self.datasets, Trigger(self.trigger), config, folder)
+            return [done.summary_path, *done.plots]
+
+        settings = {
+            "analysis": config.model_dump(mode="json"),
+            "fileset": {dataset.name: dataset.metadata.model_dump() for dataset in self.datasets},
+        }
+        inputs: list[str | Path] = [self.trigger, *(file for dataset in self.datasets for file in dataset.files)]
+        self._stage("analyze", settings, inputs, work)
+
+
+def _entry(name: str, entry: Any, folder: Path) -> dict[str, Any]:
+    """A fileset entry in its full form, with paths that no longer depend on the config's folder.
+
+    Raises
+    ------
+    ConfigError
+        Neither of the two customary forms.
+    """
+    full = {"files": entry} if isinstance(entry, list) else entry
+    if not isinstance(full, Mapping) or not isinstance(full.get("files"), list | dict):
+        raise ConfigError(f"fileset, dataset '{name}': expected a list of files, or files and metadata")
+    files = full["files"]
+    absolute = {path: path if is_remote(path) else str(Path(folder, path).resolve()) for path in files}
+    resolved = {absolute[path]: files[path] for path in files} if isinstance(files, dict) else list(absolute.values())
+    return {**full, "files": resolved, "metadata": dict(full.get("metadata") or {})}
