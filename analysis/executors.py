@@ -31,6 +31,9 @@ from imaging.image_file import SkippedFile
 
 logger = logging.getLogger(__name__)
 
+#: How long a scheduler may take to answer.
+_SCHEDULER_TIMEOUT = "10s"
+
 Work = Callable[[WorkItem], dict[str, Any]]
 
 
@@ -189,7 +192,7 @@ def _dask_client(config: ExecutorConfig) -> Any:
         )
         return _OwnCluster(cluster, Client(cluster))  # type: ignore[no-untyped-call]
     try:
-        return Client(config.scheduler, timeout="10s")  # type: ignore[no-untyped-call]
+        return Client(config.scheduler, timeout=_SCHEDULER_TIMEOUT)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise AnalysisError(f"dask scheduler '{config.scheduler}' does not answer ({error})") from None
 

@@ -6,7 +6,6 @@ from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from coffea.nanoevents import DelphesSchema
 from coffea.processor import Runner
 
 from analysis.axes import ScoreAxis, count_axis, ht_axis, n_tracks_axis, score_axis
@@ -16,6 +15,7 @@ from analysis.fileset import Dataset
 from analysis.histograms import Booking, Histograms
 from analysis.processor import TriggerProcessor
 from analysis.scan import ScannedFile, first_scores, scan_files, work_items
+from analysis.schema import PlainDelphesSchema
 from analysis.scores import BASELINES, directions
 from analysis.trigger import Trigger
 from darktrigger.errors import AnalysisError
@@ -71,7 +71,7 @@ def process_fileset(
     with ExitStack() as resources:
         executor = OrderedExecutor(ordered_map=ordered_map(config.executor, resources), skip_bad_files=skip_bad_files)
         # Uncompressed: a worker then keeps one processor, and one ONNX session, for all its chunks.
-        runner = Runner(executor, schema=DelphesSchema, savemetrics=True, processor_compression=None)
+        runner = Runner(executor, schema=PlainDelphesSchema, savemetrics=True, processor_compression=None)
         output = runner.run(items, processor)
     bad_files = (*scan.bad_files, *sorted(output.get("bad_files", ()), key=lambda bad: bad.path))
     _check_complete(datasets, set(output["out"]), bad_files)

@@ -17,7 +17,7 @@ from analysis.scores import event_scores
 from analysis.trigger import Trigger
 from darktrigger.errors import InputFileError
 from darktrigger.progress import progress
-from imaging.branches import BranchOverride, find_branches
+from imaging.branches import BranchMap, BranchOverride, find_branches
 from imaging.delphes_file import explain_read_errors, open_delphes
 from imaging.events import build_images
 from imaging.image_file import SkippedFile
@@ -39,6 +39,7 @@ class ScannedFile:
     tree: str
     entries: int
     uuid: bytes
+    branches: BranchMap
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,8 @@ def scan_files(
         dataset, path, tree = job
         try:
             with open_delphes(path, tree) as events:
-                find_branches(events.keys(full_paths=False), branches, path)
-                return ScannedFile(dataset, path, tree, events.num_entries, events.file.fUUID)
+                chosen = find_branches(events.keys(full_paths=False), branches, path)
+                return ScannedFile(dataset, path, tree, events.num_entries, events.file.fUUID, chosen)
         except InputFileError as error:
             return error
 
@@ -142,11 +143,12 @@ def _steps(files: Sequence[ScannedFile], config: AnalysisConfig) -> Iterator[Ima
         split = file.dataset.metadata.entries
         try:
             with open_delphes(file.path, file.tree) as events, explain_read_errors(file.path):
-                branches = find_branches(events.keys(full_paths=False), config.branches, file.path)
                 for arrays, report in events.iterate(
-                    branches.names(), step_size=_STEP, library="ak", how=dict, report=True
+                    file.branches.names(), step_size=_STEP, library="ak", how=dict, report=True
                 ):
-                    images, _ = build_images(arrays, branches, config.selection, file.path, report.tree_entry_start)
+                    images, _ = build_images(
+                        arrays, file.branches, config.selection, file.path, report.tree_entry_start
+                    )
                     yield images[split.mask(images.entry)]
         except InputFileError:
             # Whether a bad file is an error is for the full pass to say.
