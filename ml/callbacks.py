@@ -14,7 +14,6 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from darktrigger.errors import TrainingError
 from darktrigger.files import atomic_path, write_text
-from ml.curves import plot_curves
 
 BEST, LAST, METRICS = "best.ckpt", "last.ckpt", "metrics.csv"
 
@@ -49,7 +48,7 @@ def exhausted(history: Sequence[Epoch], patience: int) -> bool:
 
 
 class RunFolder(Checkpoint):
-    """Keeps checkpoints, ``metrics.csv`` and the loss curve, and stops when patience runs out.
+    """Keeps checkpoints and ``metrics.csv``, and stops when patience runs out.
 
     The history is all its state: it travels in the checkpoints, and everything else follows
     from it, so that a resumed run neither repeats nor loses an epoch.
@@ -89,16 +88,15 @@ class RunFolder(Checkpoint):
         if best_epoch(self.history) == len(self.history) - 1:
             self._save(trainer, BEST)
         self._save(trainer, LAST)
-        self.write()
+        self.write_metrics()
         trainer.should_stop = exhausted(self.history, self.patience)
 
-    def write(self) -> None:
-        """Write ``metrics.csv`` and the loss curve."""
+    def write_metrics(self) -> None:
+        """Write ``metrics.csv``."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerows([Epoch._fields, *self.history])
         write_text(self.folder / METRICS, text.getvalue())
-        plot_curves(self.history, self.folder)
 
     def _save(self, trainer: Trainer, name: str) -> None:
         with atomic_path(self.folder / name) as temporary:

@@ -15,8 +15,9 @@ from lightning.pytorch import LightningDataModule, Trainer
 from darktrigger.files import write_json
 from darktrigger.progress import progress
 from ml.calibration import CALIBRATION, calibrate, evaluate
-from ml.callbacks import LAST, RunFolder, Steps, exhausted
+from ml.callbacks import LAST, Epoch, RunFolder, Steps, exhausted
 from ml.config import RunConfig, TrainingConfig
+from ml.curves import plot_curves
 from ml.data import ImageData, PlainBatches, TrainingBatches, load_background, split, torch_stream
 from ml.memory import keep_freed_memory
 from ml.module import Reconstruction
@@ -99,12 +100,12 @@ def train(
     data = load_background([Path(path) for path in image_files], spec.input_kind, config.training.entries)
     batches = Batches(data, config.training)
     claim(run_dir, new_record(family_name, data), config, resume=resume)
-    fit(spec, batches, run_dir, config)
+    plot_curves(fit(spec, batches, run_dir, config), run_dir)
     scores = evaluate(load_model(run_dir), batches.val_dataloader(), spec.scores)
     write_json(run_dir / CALIBRATION, calibrate(scores).model_dump())
 
 
-def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -> None:
+def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -> list[Epoch]:
     """Train until the epochs or the patience run out, from the last checkpoint if there is one."""
     settings = config.training
     folder = RunFolder(run_dir, settings.patience)
@@ -112,11 +113,11 @@ def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -
     if checkpoint:
         folder.load_state_dict(load_checkpoint(checkpoint)["callbacks"][folder.state_key])
         # The cut may have come between the checkpoint and the table.
-        folder.write()
+        folder.write_metrics()
     done = len(folder.history)
     if done >= settings.epochs or exhausted(folder.history, settings.patience):
         logger.info("%s: training had finished after %d epochs", run_dir, done)
-        return
+        return folder.history
     model = spec.model(config.model)
     model.reset_parameters(torch_stream(settings.seed, "weights"))
     keep_freed_memory()
@@ -138,6 +139,7 @@ def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -
         module = Reconstruction(model, spec.loss, settings)
         trainer.fit(module, datamodule=batches, ckpt_path=checkpoint, weights_only=True)
     logger.info("%s: trained %d epochs", run_dir, len(folder.history))
+    return folder.history
 
 
 @contextmanager

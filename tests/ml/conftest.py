@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from imaging.config import ImagingConfig
-from imaging.convert import Sample, convert
 from torch import Tensor
 
+from imaging.config import ImagingConfig
+from imaging.convert import Sample, convert
 from ml.models.codae import CoDAE, CoDAEConfig
 
 
@@ -77,3 +77,9 @@ def signal(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("images") / "svj.parquet"
     convert([str(data / "svj3100.root")], path, Sample(process="svj", mass=3100), ImagingConfig())
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Small tensors gain nothing from threads, and lose much where the cores are busy."""
+    torch.set_num_threads(1)

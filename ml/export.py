@@ -1,0 +1,188 @@
+"""Export of a trained run to a trigger model (CONTRACTS.md, "Trigger model (ONNX)")."""
+
+from __future__ import annotations
+
+import ast
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+
+from darktrigger.errors import ConfigError, ModelFileError
+from darktrigger.files import atomic_path
+from darktrigger.provenance import versions
+from imaging.dense import INPUT_SHAPES
+from ml.calibration import read_calibration
+from ml.data import PlainBatches, load_background
+from ml.quantize import Batch, to_float16, to_int8
+from ml.registry import Family, family
+from ml.run_folder import load_model, read_config, read_record
+from ml.scores import SCORES, select
+
+METADATA_KEY = "darktrigger"
+OPSET = 18
+
+_CALIBRATION_EVENTS = 256
+
+Precision = Literal["fp32", "fp16", "int8"]
+
+
+class Scorer(nn.Module):
+    """A model whose outputs are scores.
+
+    Parameters
+    ----------
+    model
+        Trained model.
+    names
+        Scores, in the order of the outputs.
+    """
+
+    def __init__(self, model: nn.Module, names: Sequence[str]) -> None:
+        super().__init__()
+        self.model, self.names = model, tuple(names)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """One tensor of shape (n,) for each score."""
+        output = self.model(image)
+        return tuple(SCORES[name].function(image, output) for name in self.names)
+
+
+def to_onnx(scorer: Scorer, input_kind: str) -> onnx.ModelProto:
+    """Trace a scorer; what none of its scores needs is not in the graph.
+
+    The input is ``image``, with a free batch dimension; the outputs bear the scores' names.
+    """
+    image_NCHW = torch.zeros(2, *INPUT_SHAPES[input_kind])
+    with quiet_exporter():
+        program = torch.onnx.export(
+            scorer.eval(),
+            (image_NCHW,),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["image"],
+            output_names=list(scorer.names),
+            dynamic_shapes={"image": {0: torch.export.Dim("batch", min=0)}},
+            external_data=False,
+            verbose=False,
+        )
+    assert program is not None  # noqa: S101 (None only comes from the old exporter)
+    return program.model_proto
+
+
+def export_run(run_dir: Path, output: Path, precision: Precision = "fp32", scores: Sequence[str] | None = None) -> None:
+    """Write the best model of a run as an ONNX file whose outputs are its scores.
+
+    Parameters
+    ----------
+    run_dir
+        Run folder of :func:`ml.training.train`.
+    output
+        ONNX file.
+    precision
+        ``fp32``, ``fp16`` (weights and activations of the network) or ``int8`` (its
+        convolutions and products, calibrated on the run's images); input and scores stay
+        float32, and the scores are computed in it.
+    scores
+        All of the family's unless given; ``z1`` and ``z2`` alone give the mask encoder alone.
+
+    Raises
+    ------
+    ConfigError
+        No such score or precision.
+    UnreadableFileError, ModelFileError
+        No finished run in ``run_dir``, or, for int8, its images are gone.
+    """
+    if precision not in get_args(Precision):
+        raise ConfigError(f"precision: expected one of {', '.join(get_args(Precision))} (found '{precision}')")
+    run_dir, record = Path(run_dir), read_record(Path(run_dir))
+    spec = family(record.family)
+    names = select(None if scores is None else tuple(scores), spec.scores)
+    metadata = describe(run_dir, spec, names, precision)
+    model = to_onnx(Scorer(load_model(run_dir), names), spec.input_kind)
+    if precision == "fp16":
+        model = to_float16(model, keep=score_nodes(model))
+    elif precision == "int8":
+        model = to_int8(model, calibration_images(run_dir, spec))
+    for node in model.graph.node:
+        # The exporter notes there the source files and lines of this machine.
+        node.ClearField("metadata_props")
+    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(metadata)})
+    onnx.checker.check_model(model)
+    with atomic_path(output) as temporary:
+        onnx.save(model, temporary)
+
+
+def score_nodes(model: onnx.ModelProto) -> list[str]:
+    """Names of the nodes that turn the network's output into scores."""
+    # The exporter notes each node's module; the network is the attribute `model` of the scorer.
+    scopes = {
+        node.name: ast.literal_eval(prop.value)
+        for node in model.graph.node
+        for prop in node.metadata_props
+        if prop.key == "pkg.torch.onnx.name_scopes"
+    }
+    return [node.name for node in model.graph.node if "model" not in scopes.get(node.name, ())]
+
+
+def calibration_images(run_dir: Path, spec: Family) -> Iterator[Batch]:
+    """Background images of a run, a few hundred at most, in small batches.
+
+    Raises
+    ------
+    ModelFileError
+        The run's image files are not what they were.
+    """
+    record, config = read_record(run_dir), read_config(run_dir, read_record(run_dir).family)
+    data = load_background([Path(path) for path in record.files], spec.input_kind, config.training.entries)
+    if data.files != record.files:
+        raise ModelFileError(run_dir, f"{', '.join(data.files)} changed since the training; int8 is calibrated on them")
+    rows = np.arange(min(len(data), _CALIBRATION_EVENTS))
+    for batch_NCHW in PlainBatches(data, rows, batch_size=16):
+        yield batch_NCHW.numpy()
+
+
+def describe(run_dir: Path, spec: Family, names: Sequence[str], precision: str) -> dict[str, Any]:
+    """Metadata of a trigger model."""
+    record, calibration = read_record(run_dir), read_calibration(run_dir)
+    config = read_config(run_dir, record.family)
+    return {
+        "family": record.family,
+        "config": config.model.model_dump(mode="json"),
+        "input": {"kind": spec.input_kind, "normalisation": "none"},
+        "scores": {name: {"direction": calibration.scores[name].direction} for name in names},
+        "training": {
+            "files": record.files,
+            "hash": record.data_hash,
+            "events": record.events,
+            "entries": config.training.entries.model_dump(mode="json"),
+        },
+        "seed": config.training.seed,
+        "precision": precision,
+        "versions": record.versions | versions("torch", "onnx", "onnxscript"),
+    }
+
+
+@contextmanager
+def quiet_exporter() -> Iterator[None]:
+    """Keep the exporter's own deprecations and hints out of the log."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [each.level for each in loggers]
+    try:
+        for each in loggers:
+            each.setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=DeprecationWarning)
+            warnings.filterwarnings("ignore", category=FutureWarning)
+            yield
+    finally:
+        for each, level in zip(loggers, levels, strict=True):
+            each.setLevel(level)

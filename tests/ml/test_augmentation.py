@@ -1,0 +1,54 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ml.augmentation import COMBINATIONS, ROTATIONS, Augmentation, augment, draw
+
+
+def images(seed, n=5):
+    return torch.rand(n, 2, 72, 58, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize(("shift", "row"), [(-8, 2), (8, 18), (-16, 66), (0, 10)])
+def test_rotation_moves_rows_and_wraps(shift, row):
+    image_NCHW = torch.zeros(1, 1, 72, 58)
+    image_NCHW[0, 0, 10, 7] = 1
+    moved_NCHW = augment(image_NCHW, Augmentation(torch.tensor([False]), torch.tensor([shift])))
+    assert moved_NCHW[0, 0].nonzero().tolist() == [[row, 7]]
+
+
+def test_flip_mirrors_eta_of_its_own_image_only():
+    image_NCHW = torch.zeros(2, 1, 72, 58)
+    image_NCHW[:, 0, 3, 0] = 1
+    flipped_NCHW = augment(image_NCHW, Augmentation(torch.tensor([True, False]), torch.tensor([0, 0])))
+    assert flipped_NCHW.nonzero().tolist() == [[0, 0, 3, 57], [1, 0, 3, 0]]
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_pixels_are_preserved_and_rotation_inverts(seed):
+    image_NCHW = images(seed)
+    augmentation = draw(len(image_NCHW), torch.Generator().manual_seed(seed))
+    augmented_NCHW = augment(image_NCHW, augmentation)
+    assert torch.equal(augmented_NCHW.flatten(2).sort().values, image_NCHW.flatten(2).sort().values)
+    back = augment(augmented_NCHW, Augmentation(torch.zeros(5, dtype=torch.bool), -augmentation.shift))
+    back = augment(back, Augmentation(augmentation.flip, torch.zeros(5, dtype=torch.long)))
+    assert torch.equal(back, image_NCHW)
+
+
+def test_draws_all_combinations_evenly():
+    flip, shift = draw(7000, torch.Generator().manual_seed(1))
+    counts = [((flip == f) & (shift.sign() == s)).sum().item() for f, s in COMBINATIONS]
+    assert sum(counts) == 7000
+    assert all(abs(count - 1400) < 5 * 1400**0.5 for count in counts)
+    assert set(shift.abs().tolist()) == {0, *ROTATIONS}
+
+
+def test_draw_depends_on_the_generator_alone():
+    first, again = (draw(50, torch.Generator().manual_seed(3)) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def test_empty_batch():
+    assert augment(torch.zeros(0, 1, 72, 58), draw(0, torch.Generator())).shape == (0, 1, 72, 58)

@@ -1,0 +1,70 @@
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from darktrigger.errors import TrainingError
+from imaging.dense import model_input
+from imaging.image_file import read_image_file
+from imaging.split import EntrySplit
+from ml.data import PlainBatches, TrainingBatches, load_background, split
+
+
+@pytest.mark.parametrize("kind", ["coarse mask", "coarse E_T"])
+def test_dense_batches_are_the_model_input(background, kind):
+    data = load_background([background], kind)
+    rows = np.array([5, 0, 17])
+    expected = model_input(read_image_file(background).images[rows], kind)
+    np.testing.assert_array_equal(data.dense(rows), expected)
+
+
+def test_signal_is_refused(background, signal):
+    with pytest.raises(TrainingError, match=rf"{re.escape(str(signal))}: labels 2 found"):
+        load_background([background, signal], "coarse mask")
+
+
+def test_entries_are_honoured(background):
+    entry = read_image_file(background).entry
+    kept = load_background([background], "coarse mask", EntrySplit(modulo=3, keep=(1,)))
+    assert len(kept) == (entry % 3 == 1).sum()
+
+
+def test_no_event_left(background):
+    beyond = int(read_image_file(background).entry.max()) + 1
+    with pytest.raises(TrainingError, match="no event to train on"):
+        load_background([background], "coarse mask", EntrySplit(modulo=beyond + 1, keep=(beyond,)))
+
+
+def test_split_is_a_partition_fixed_by_the_seed():
+    training, validation = split(100, 0.2, seed=1)
+    assert sorted([*training, *validation]) == list(range(100))
+    assert len(validation) == 20
+    assert np.array_equal(validation, split(100, 0.2, seed=1)[1])
+    assert not np.array_equal(validation, split(100, 0.2, seed=2)[1])
+
+
+def test_too_few_events_to_split():
+    with pytest.raises(TrainingError, match="1 events cannot be split"):
+        split(1, 0.1, seed=1)
+
+
+def test_batches_are_functions_of_seed_epoch_and_index(background):
+    data = load_background([background], "coarse mask")
+    rows = np.arange(30)
+
+    def batch(seed, epoch, index):
+        return TrainingBatches(data, rows, batch_size=8, seed=seed, epoch=epoch)[index]
+
+    assert torch.equal(batch(1, 2, 3), batch(1, 2, 3))
+    assert not torch.equal(batch(1, 2, 0), batch(1, 3, 0))
+    assert not torch.equal(batch(1, 2, 0), batch(2, 2, 0))
+
+
+def test_an_epoch_shows_every_event_once(background):
+    data = load_background([background], "coarse mask")
+    batches = TrainingBatches(data, np.arange(30), batch_size=8, seed=1, epoch=0)
+    assert [len(batch) for batch in batches] == [8, 8, 8, 6]
+    shown = torch.cat(list(batches)).sum((1, 2, 3)).sort().values
+    kept = torch.cat(list(PlainBatches(data, np.arange(30), batch_size=8))).sum((1, 2, 3)).sort().values
+    assert torch.equal(shown, kept)

@@ -1,0 +1,65 @@
+"""The layers against those that torch has ready-made, values and gradients."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from ml.layers import ConvBlock, SpatialConditioning, UpSample2x, same_max_pool, same_padding
+
+
+def random(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).requires_grad_()
+
+
+def assert_same(found, expected, *inputs):
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    weight = torch.randn(found.shape, generator=torch.Generator().manual_seed(9))
+    for one, other in zip(
+        torch.autograd.grad((found * weight).sum(), inputs),
+        torch.autograd.grad((expected * weight).sum(), inputs),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "expected"), [(72, 2, (0, 1)), (29, 2, (1, 1)), (58, 1, (1, 1)), (5, 2, (1, 1))]
+)
+def test_same_padding(size, stride, expected):
+    assert same_padding(size, 3, stride) == expected
+
+
+@pytest.mark.parametrize(("height", "width"), [(72, 58), (36, 29), (9, 8)])
+def test_max_pool(height, width):
+    x_NCHW = random(2, 3, height, width)
+    (top, bottom), (left, right) = same_padding(height, 3, 2), same_padding(width, 3, 2)
+    padded = F.pad(x_NCHW, (left, right, top, bottom), value=float("-inf"))
+    assert_same(same_max_pool(x_NCHW), F.max_pool2d(padded, 3, 2), x_NCHW)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_conv_block(stride):
+    x_NCHW = random(3, 8, 18, 15)
+    block = ConvBlock(8, 16, stride=stride, groups=2)
+    torch.nn.init.normal_(block.norm.weight, generator=torch.Generator().manual_seed(1))
+    (top, bottom), (left, right) = same_padding(18, 3, stride), same_padding(15, 3, stride)
+    conv = F.conv2d(
+        F.pad(x_NCHW, (left, right, top, bottom)), block.conv.weight, block.conv.bias, stride=stride, groups=2
+    )
+    expected = F.leaky_relu(F.instance_norm(conv, weight=block.norm.weight, bias=block.norm.bias, eps=1e-3), 0.2)
+    assert_same(block(x_NCHW), expected, x_NCHW, block.conv.weight, block.norm.weight, block.norm.bias)
+
+
+def test_up_sampling():
+    x_NCHW = random(2, 3, 5, 4)
+    expected = F.interpolate(x_NCHW, scale_factor=2, mode="bilinear", align_corners=False)
+    assert_same(UpSample2x(5, 4)(x_NCHW), expected, x_NCHW)
+
+
+def test_conditioning():
+    x_NCHW, z_NK = random(3, 6, 5, 4), random(3, 2, seed=1)
+    layer = SpatialConditioning(2, 6, 5, 4)
+    y, x = torch.meshgrid(torch.linspace(-1, 1, 5), torch.linspace(-1, 1, 4), indexing="ij")
+    broadcast = torch.cat([z_NK[:, :, None, None].expand(-1, -1, 5, 4), torch.stack([x, y]).expand(3, -1, -1, -1)], 1)
+    expected = F.conv2d(broadcast, layer.conv.weight, layer.conv.bias, padding=1) * x_NCHW
+    assert_same(layer(x_NCHW, z_NK), expected, x_NCHW, z_NK, layer.conv.weight, layer.conv.bias)
