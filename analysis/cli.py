@@ -28,7 +28,7 @@ class Experiment(StrEnum):
 
 
 _Style = Annotated[
-    Experiment | None, typer.Option(case_sensitive=False, help="Style of the plots.  [default: from the config, plain]")
+    Experiment | None, typer.Option(case_sensitive=False, help="Style of the plots (default: from the config, plain).")
 ]
 _OutDir = Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")]
 
@@ -40,22 +40,22 @@ def analyze(  # noqa: PLR0917
     output: _OutDir,
     config: Annotated[Path | None, typer.Option(help="YAML file with analysis settings.")] = None,
     executor: Annotated[
-        ExecutorKind | None, typer.Option(help="Who does the work.  [default: from the config, iterative]")
+        ExecutorKind | None, typer.Option(help="Who does the work (default: from the config, iterative).")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes of futures and of a local dask cluster.  [default: 1]")
+        int | None, typer.Option(min=1, help="Processes of futures and of a local dask cluster (default: 1).")
     ] = None,
     scheduler: Annotated[
-        str | None, typer.Option(help="Address of a dask scheduler, tcp://HOST:PORT.  [default: a local cluster]")
+        str | None, typer.Option(help="Address of a dask scheduler, tcp://HOST:PORT (default: a local cluster).")
     ] = None,
     chunk_size: Annotated[
-        int | None, typer.Option(min=1, help="Events that a worker holds at a time.  [default: 10000]")
+        int | None, typer.Option(min=1, help="Events that a worker holds at a time (default: 10000).")
     ] = None,
     limit_files: Annotated[
-        int | None, typer.Option(min=1, help="Use only so many files of each dataset.  [default: all]")
+        int | None, typer.Option(min=1, help="Use only so many files of each dataset (default: all).")
     ] = None,
     limit_chunks: Annotated[
-        int | None, typer.Option(min=1, help="Use only so many chunks of each dataset.  [default: all]")
+        int | None, typer.Option(min=1, help="Use only so many chunks of each dataset (default: all).")
     ] = None,
     skip_bad_files: Annotated[
         bool, typer.Option("--skip-bad-files", help="Leave bad files out, and report them.")

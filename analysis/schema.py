@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from coffea.nanoevents import DelphesSchema
 
 
-class PlainDelphesSchema(DelphesSchema):  # type: ignore[misc]
+class PlainDelphesSchema(DelphesSchema):
     """Every branch under its own name, whoever wrote the file.
 
     DelphesSchema drops ``E`` from towers, which the share of a calorimeter is computed

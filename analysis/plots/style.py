@@ -9,9 +9,11 @@ from typing import Any
 
 import matplotlib as mpl
 import mplhep
+import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from analysis.config import StyleConfig
 from darktrigger.files import atomic_path
@@ -34,7 +36,7 @@ _PLAIN = {
     "font.size": 13,
     "axes.linewidth": 1.1,
     "legend.frameon": False,
-    "legend.fontsize": 11,
+    "legend.fontsize": 10.5,
     "lines.linewidth": 1.8,
     "xtick.direction": "in",
     "ytick.direction": "in",
@@ -80,11 +82,16 @@ def ratio_canvas() -> tuple[Figure, Axes, Axes]:
 
 def legend_above(axes: Axes, lowest: float, **options: Any) -> None:
     """Logarithmic y axis from below ``lowest`` to 1, with room for the legend above the curves."""
-    bottom = max(lowest / 2, 1e-9)
+    # At least a decade, so that two ticks have labels.
+    bottom = float(np.clip(lowest / 2, 1e-9, 0.08))
     rows = -(-len(axes.get_legend_handles_labels()[0]) // options.get("ncols", 1)) + ("title" in options)
     share = min(0.5, 0.06 + 0.065 * rows)
     axes.set(yscale="log", ylim=(bottom, bottom ** (-share / (1 - share)) * 1.2))
-    axes.legend(loc="upper left", alignment="left", **options)
+    # Fractions end at 1: no ticks beside the legend.
+    for minor in (False, True):
+        axes.set_yticks([tick for tick in axes.get_yticks(minor=minor) if bottom <= tick <= 1], minor=minor)
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.legend(loc="upper left", alignment="left", columnspacing=1.0, handlelength=1.7, borderaxespad=0.4, **options)
 
 
 def add_label(axes: Axes, style: StyleConfig) -> None:
