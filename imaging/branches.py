@@ -44,18 +44,26 @@ class BranchOverride(StrictModel):
 
 
 class BranchMap(StrictModel):
-    """Branches in use for every role; without ``weight``, each event counts 1."""
+    """Branches in use for every role.
+
+    Without ``weight``, each event counts 1; a calorimeter without branches has empty images.
+    """
 
     trk: DepositBranches
-    ecal: DepositBranches
-    hcal: DepositBranches
+    ecal: DepositBranches | None
+    hcal: DepositBranches | None
     ht: str
     weight: str | None
 
     def names(self) -> list[str]:
         """Every branch in use, once."""
-        deposits = [*self.trk.names(), *self.ecal.names(), *self.hcal.names()]
+        deposits = [name for channel in (self.trk, self.ecal, self.hcal) if channel for name in channel.names()]
         return list(dict.fromkeys([*deposits, self.ht, *([self.weight] if self.weight else [])]))
+
+    def only(self, channels: Collection[str]) -> BranchMap:
+        """Leave the calorimeters unread that are not among ``channels``; tracks are always counted."""
+        unread = {name: None for name in ("ecal", "hcal") if name not in channels}
+        return self.model_copy(update=unread)
 
 
 def _tracks(collection: str, pileup: str | None = None) -> DepositBranches:

@@ -20,6 +20,9 @@ INPUT_SHAPES: dict[str, tuple[int, int, int]] = {
     "fine": (3, FINE.n_eta + 2, FINE.n_phi),
 }
 
+#: Sub-detectors that each input kind shows, in channel order.
+INPUT_CHANNELS: dict[str, tuple[str, ...]] = {"coarse mask": ("trk",), "coarse E_T": CHANNELS, "fine": CHANNELS}
+
 
 def fine_to_coarse() -> NDArray[np.int32]:
     """Coarse pixel (phi_bin * 58 + eta_bin) of each fine pixel, shape (286 * 360,).

@@ -99,9 +99,12 @@ def _one_per_event(arrays: Mapping[str, ak.Array], name: str, source: str) -> ND
 
 
 def _deposits(
-    arrays: Mapping[str, ak.Array], branches: DepositBranches, grid: Grid, passed: NDArray[np.bool_], source: str
+    arrays: Mapping[str, ak.Array], branches: DepositBranches | None, grid: Grid, passed: NDArray[np.bool_], source: str
 ) -> Deposits:
     """Deposits on the grid, of the events that passed, with shares and pile-up flags applied."""
+    if branches is None:
+        nothing = np.empty(0, dtype=np.float32)
+        return Deposits(np.zeros(passed.sum() + 1, dtype=np.int64), nothing, nothing, nothing)
     counts = ak.to_numpy(ak.num(arrays[branches.e_t]))
     flat = {name: _finite(arrays[name], name, source) for name in branches.names()}
     if any(len(values) != counts.sum() for values in flat.values()):

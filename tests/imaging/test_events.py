@@ -51,6 +51,16 @@ def test_known_pixels() -> None:
     assert events.images.hcal.data.tolist() == [6.0]
 
 
+def test_a_calorimeter_that_is_not_asked_for_stays_unread() -> None:
+    arrays = {name: array for name, array in three_events().items() if not name.startswith("C.")}
+    branches = TOWERS.only(["trk"])
+    assert set(branches.names()) == set(arrays)
+    events, _ = build_images(arrays, branches, Selection(), "f.root")
+    assert events.images.trk.nnz == 2
+    assert events.images.ecal.shape == events.images.trk.shape
+    assert events.images.ecal.nnz == events.images.hcal.nnz == 0
+
+
 def test_no_events_at_all() -> None:
     none = {name: array[:0] for name, array in three_events().items()}
     events, cutflow = build_images(none, TOWERS, Selection(), "f.root")
