@@ -12,6 +12,7 @@ from rich.logging import RichHandler
 import analysis.cli
 import darktrigger.chain.cli
 import imaging.cli
+import ml.cli
 from darktrigger import __version__
 from darktrigger.errors import DarktriggerError
 
@@ -22,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for stage in (imaging.cli, analysis.cli, darktrigger.chain.cli):
+for stage in (imaging.cli, ml.cli, analysis.cli, darktrigger.chain.cli):
     app.add_typer(stage.app)
 
 
