@@ -29,6 +29,7 @@ from darktrigger.progress import progress
 from darktrigger.provenance import versions
 from imaging.image_file import iterate_image_file, read_metadata
 from imaging.image_set import ImageSet
+from imaging.split import EntrySplit
 
 #: Events of an image file that are in memory at a time.
 _STEP = 4096
@@ -46,6 +47,7 @@ def evaluate(
     target_tpr: float = 0.4,
     style: StyleConfig | None = None,
     *,
+    background_entries: EntrySplit | None = None,
     batch_size: int = 128,
 ) -> list[Path]:
     """Compare every score, the model's and the physics baselines, on labelled images.
@@ -65,6 +67,8 @@ def evaluate(
         Signal efficiency at which the false positive rate is quoted.
     style
         Looks and labels of the plots.
+    background_entries
+        Background events to use, by entry number: those that did not train the model.
     batch_size
         Events of which dense images exist at a time.
 
@@ -83,7 +87,7 @@ def evaluate(
     style = style or StyleConfig()
     names = _label_names(paths)
     signs = directions(trigger) | dict.fromkeys(TOTAL_E_T, Direction.HIGHER)
-    samples = _fill(trigger, paths, _axes(trigger, paths, batch_size), batch_size)
+    samples = _fill(trigger, paths, _axes(trigger, paths, batch_size), background_entries or EntrySplit(), batch_size)
     if _BACKGROUND not in samples or len(samples) < 2:
         labels = ", ".join(str(label) for label in sorted({label for label, _ in samples})) or "none"
         raise AnalysisError(f"evaluation needs background (label 0) and a signal; found labels: {labels}")
@@ -132,13 +136,14 @@ def _axes(trigger: Trigger, paths: Sequence[str], batch_size: int) -> dict[str, 
 
 
 def _fill(
-    trigger: Trigger, paths: Sequence[str], axes: dict[str, ScoreAxis], batch_size: int
+    trigger: Trigger, paths: Sequence[str], axes: dict[str, ScoreAxis], entries: EntrySplit, batch_size: int
 ) -> dict[Key, dict[str, Binned]]:
     """Distributions of every score, by label and mass."""
     filled: dict[Key, dict[str, Hist[Any]]] = {}
     with progress("evaluating", len(paths)) as advance:
         for path in paths:
-            for events in iterate_image_file(path, _STEP):
+            for chunk in iterate_image_file(path, _STEP):
+                events = chunk[(chunk.label != 0) | entries.mask(chunk.entry)]
                 scores = _scores(trigger, events, batch_size)
                 for key, rows in _by_sample(events):
                     histograms = filled.setdefault(

@@ -34,6 +34,9 @@ logger = logging.getLogger(__name__)
 #: How long a scheduler may take to answer.
 _SCHEDULER_TIMEOUT = "10s"
 
+#: What coffea puts before the message of an exception that a processor raised.
+_IN_PROCESSOR = "Failed processing file"
+
 Work = Callable[[WorkItem], dict[str, Any]]
 
 
@@ -41,7 +44,7 @@ Work = Callable[[WorkItem], dict[str, Any]]
 class Failure:
     """Why a chunk has no result."""
 
-    error: DarktriggerError
+    error: Exception
     traceback: str
 
 
@@ -109,18 +112,29 @@ def listed(bad_files: Iterable[SkippedFile]) -> str:
 
 
 def guarded(function: Work, item: WorkItem) -> dict[str, Any] | Failure:
-    """Work on a chunk; coffea's wrappers around an exception are taken off."""
+    """Work on a chunk; coffea's wrappers around an exception are taken off.
+
+    What goes wrong while a file is opened or read is the file's fault; what goes wrong
+    afterwards is ours, and keeps its traceback.
+    """
     try:
         return function(item)
     except Exception as error:  # noqa: BLE001
+        trace = traceback.format_exc()
         cause: BaseException = error
         while cause.__cause__ is not None and not isinstance(cause, DarktriggerError):
             cause = cause.__cause__
+        if isinstance(cause, DarktriggerError):
+            return Failure(cause, trace)
+        if str(error).startswith(_IN_PROCESSOR):
+            return Failure(
+                RuntimeError(f"{item.filename}, entries {item.entrystart} to {item.entrystop}:\n{trace}"), trace
+            )
         try:
             with explain_read_errors(item.filename):
                 raise cause
         except DarktriggerError as explained:
-            return Failure(explained, traceback.format_exc())
+            return Failure(explained, trace)
 
 
 def ordered_map(config: ExecutorConfig, resources: ExitStack) -> OrderedMap:

@@ -15,6 +15,7 @@ from analysis.scores import event_scores
 from analysis.trigger import Trigger
 from imaging.branches import BranchOverride, find_branches
 from imaging.config import Selection
+from imaging.delphes_file import explain_read_errors
 from imaging.events import Cutflow, build_images
 from imaging.split import EntrySplit
 
@@ -56,6 +57,7 @@ class TriggerProcessor(ProcessorABC):
         split = EntrySplit.model_validate(metadata.get("entries", {}))
         kept = split.mask(np.arange(metadata["entrystart"], metadata["entrystop"]))
         branches = find_branches(available_branches(events), self.branches, metadata["filename"])
+        branches = branches.only(self.trigger.channels)
         columns = Columns(events, None if kept.all() else kept)
         images, cutflow = build_images(columns, branches, self.selection, metadata["filename"])
         scores = event_scores(self.trigger, images, self.batch_size)
@@ -93,7 +95,8 @@ class Columns(Mapping[str, ak.Array]):
 
     def __getitem__(self, branch: str) -> ak.Array:
         collection, member = branch.split(".", 1)
-        array = ak.materialize(self._events[collection][member])
+        with explain_read_errors(self._events.metadata["filename"]):
+            array = ak.materialize(self._events[collection][member])
         array = array[:, np.newaxis] if array.ndim == 1 else array
         return array if self._kept is None else array[self._kept]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -124,31 +124,31 @@ def first_scores(
     for file in files:
         by_dataset.setdefault(file.dataset.name, []).append(file)
     return {
-        name: event_scores(trigger, _first_events(members, config, count), config.executor.batch_size)
+        name: event_scores(trigger, _first_events(members, config, trigger.channels, count), config.executor.batch_size)
         for name, members in by_dataset.items()
     }
 
 
-def _first_events(files: Sequence[ScannedFile], config: AnalysisConfig, count: int) -> ImageSet:
+def _first_events(
+    files: Sequence[ScannedFile], config: AnalysisConfig, channels: Collection[str], count: int
+) -> ImageSet:
     parts: list[ImageSet] = []
-    for part in islice(_steps(files, config), _MAX_STEPS):
+    for part in islice(_steps(files, config, channels), _MAX_STEPS):
         parts.append(part)
         if sum(map(len, parts)) >= count:
             break
     return concatenate_sets(parts)[:count]
 
 
-def _steps(files: Sequence[ScannedFile], config: AnalysisConfig) -> Iterator[ImageSet]:
+def _steps(files: Sequence[ScannedFile], config: AnalysisConfig, channels: Collection[str]) -> Iterator[ImageSet]:
     for file in files:
-        split = file.dataset.metadata.entries
+        split, branches = file.dataset.metadata.entries, file.branches.only(channels)
         try:
             with open_delphes(file.path, file.tree) as events, explain_read_errors(file.path):
                 for arrays, report in events.iterate(
-                    file.branches.names(), step_size=_STEP, library="ak", how=dict, report=True
+                    branches.names(), step_size=_STEP, library="ak", how=dict, report=True
                 ):
-                    images, _ = build_images(
-                        arrays, file.branches, config.selection, file.path, report.tree_entry_start
-                    )
+                    images, _ = build_images(arrays, branches, config.selection, file.path, report.tree_entry_start)
                     yield images[split.mask(images.entry)]
         except InputFileError:
             # Whether a bad file is an error is for the full pass to say.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from darktrigger.errors import ModelFileError
-from imaging.dense import INPUT_SHAPES, model_input
+from imaging.dense import INPUT_CHANNELS, INPUT_SHAPES, model_input
 from imaging.sparse import SparseImages
 
 METADATA_KEY = "darktrigger"
@@ -95,6 +95,11 @@ class Trigger:
     def directions(self) -> dict[str, Direction]:
         """Direction of every score, in the order of the metadata."""
         return {name: spec.direction for name, spec in self.metadata.scores.items()}
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Sub-detectors that the model's input shows."""
+        return INPUT_CHANNELS[self.metadata.input.kind]
 
     @property
     def session(self) -> onnxruntime.InferenceSession:

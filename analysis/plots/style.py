@@ -29,7 +29,12 @@ DASHES: tuple[Any, ...] = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1))
 #: Fixed margins: measuring all labels first would take as long as drawing.
 _MARGINS = {"left": 0.15, "right": 0.95, "bottom": 0.12, "top": 0.93}
 
-_COMMON = {"axes.prop_cycle": cycler("color", COLOURS), "axes.formatter.limits": (-4, 5), "axes.autolimit_mode": "data"}
+_COMMON = {
+    "axes.prop_cycle": cycler("color", COLOURS),
+    "axes.formatter.limits": (-4, 5),
+    "axes.autolimit_mode": "data",
+    "axes.labelpad": 7,
+}
 
 _PLAIN = {
     "figure.figsize": (6.4, 5.2),

@@ -27,7 +27,7 @@ LUMINOSITY = 2e34
 CONFIG = {
     "scores": ["emptiness"],
     "rate_budgets": [1000.0],
-    "abcd": {"pairs": [["forward", "n_tracks"]], "efficiencies": [0.5, 0.3]},
+    "abcd": {"pairs": [["emptiness", "n_tracks"]], "efficiencies": [0.5, 0.3]},
 }
 
 SCRIPT = """
@@ -81,7 +81,7 @@ def test_the_command_names_what_it_wrote(analysed: Analysed) -> None:
     assert plots == {path.name for path in (analysed.folder / "plots").iterdir()}
     for name in ("roc_suep1000", "score_emptiness", "threshold_n_tracks", "efficiency_emptiness_ht", "cutflow"):
         assert {f"{name}.pdf", f"{name}.png"} <= plots
-    assert {"abcd_forward_n_tracks.png", "closure_forward_n_tracks.pdf"} <= plots
+    assert {"abcd_emptiness_n_tracks.png", "closure_emptiness_n_tracks.pdf"} <= plots
     assert all(path.stat().st_size > 5000 for path in named if path.suffix in {".pdf", ".png"})
 
 

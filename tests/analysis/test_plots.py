@@ -20,7 +20,6 @@ from analysis.roc import auroc, roc_curve
 from analysis.trigger import Direction
 
 STYLES = [
-    StyleConfig(),
     StyleConfig(luminosity=138.0, text="Simulation Preliminary"),
     StyleConfig(experiment="CMS", luminosity=138.0),
     StyleConfig(experiment="ATLAS", text="Simulation Internal"),
@@ -80,7 +79,7 @@ def test_nothing_is_cut_off(style: StyleConfig) -> None:
                     assert box.y1 <= panel.y1 + 1, name
 
 
-@pytest.mark.parametrize("style", STYLES[1:], ids=lambda style: style.experiment)
+@pytest.mark.parametrize("style", STYLES, ids=lambda style: style.experiment)
 def test_labels_say_energy_luminosity_and_text(style: StyleConfig) -> None:
     with styled(style):
         figure = draw_cutflow([CutflowSeries("QCD", (1.0, 0.5))], ["All", "HT"], style)
@@ -94,7 +93,7 @@ def test_labels_say_energy_luminosity_and_text(style: StyleConfig) -> None:
 
 def test_style_leaves_no_trace() -> None:
     before = dict(mpl.rcParams)
-    with styled(STYLES[2]):
+    with styled(STYLES[1]):
         assert mpl.rcParams["font.size"] != before["font.size"]
     assert dict(mpl.rcParams) == before
 
