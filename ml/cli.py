@@ -18,18 +18,19 @@ def train(
     config: Annotated[
         Path | None,
         typer.Option(
-            help="YAML file with sections 'model' and 'training'.  [default: the paper's; with --resume: the run's]"
+            help="YAML file with sections 'model' and 'training'.",
+            show_default="the paper's; with --resume the run's",
         ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where the run in RUN_DIR was cut off; start it if there is none.")
     ] = False,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Passes over the events, at most.  [default: 30, or as configured]")
+        int | None, typer.Option(min=1, help="Passes over the events, at most.", show_default="30, or as configured")
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(min=0, help="Of weights, split, order and augmentation.  [default: 42, or as configured]"),
+        typer.Option(min=0, help="Of weights, split, order and augmentation.", show_default="42, or as configured"),
     ] = None,
 ) -> None:
     """Train a model on background images; writes configuration, metrics, loss curve and checkpoints."""
@@ -63,7 +64,8 @@ def export(
     scores: Annotated[
         str | None,
         typer.Option(
-            help="Scores to put out, such as 'z1,z2', which need the mask encoder only.  [default: all of the model's]"
+            help="Scores to put out, such as 'z1,z2', which need the mask encoder only.",
+            show_default="all of the model's",
         ),
     ] = None,
 ) -> None:

@@ -73,5 +73,8 @@ def run_config(family_name: str, data: Mapping[str, Any] | None = None, source: 
         No such family, or a key or value that does not fit; ``source`` says where it came from.
     """
     # The family is looked up first: which keys `model` may have depends on it.
-    schema = RunConfig[family(family_name).config]  # type: ignore[misc]
-    return validate(schema, {"model": {}, **(data or {})} if isinstance(data, Mapping | None) else data, source)
+    schema: Any = RunConfig.__class_getitem__(family(family_name).config)
+    config: RunConfig[Any] = validate(
+        schema, {"model": {}, **(data or {})} if isinstance(data, Mapping | None) else data, source
+    )
+    return config

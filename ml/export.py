@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import onnx
@@ -32,7 +32,7 @@ OPSET = 18
 
 _CALIBRATION_EVENTS = 256
 
-Precision = Literal["fp32", "fp16", "int8"]
+PRECISIONS = ("fp32", "fp16", "int8")
 
 
 class Scorer(nn.Module):
@@ -78,7 +78,7 @@ def to_onnx(scorer: Scorer, input_kind: str) -> onnx.ModelProto:
     return program.model_proto
 
 
-def export_run(run_dir: Path, output: Path, precision: Precision = "fp32", scores: Sequence[str] | None = None) -> None:
+def export_run(run_dir: Path, output: Path, precision: str = "fp32", scores: Sequence[str] | None = None) -> None:
     """Write the best model of a run as an ONNX file whose outputs are its scores.
 
     Parameters
@@ -101,8 +101,8 @@ def export_run(run_dir: Path, output: Path, precision: Precision = "fp32", score
     UnreadableFileError, ModelFileError
         No finished run in ``run_dir``, or, for int8, its images are gone.
     """
-    if precision not in get_args(Precision):
-        raise ConfigError(f"precision: expected one of {', '.join(get_args(Precision))} (found '{precision}')")
+    if precision not in PRECISIONS:
+        raise ConfigError(f"precision: expected one of {', '.join(PRECISIONS)} (found '{precision}')")
     run_dir, record = Path(run_dir), read_record(Path(run_dir))
     spec = family(record.family)
     names = select(None if scores is None else tuple(scores), spec.scores)

@@ -76,7 +76,8 @@ class ConvBlock(nn.Module):
         """Shape (n, filters, ceil(height / stride), ceil(width / stride))."""
         x_NCHW = same_conv2d(x_NCHW, self.conv.weight, stride=self.conv.stride[0], groups=self.conv.groups)
         # In place: the backward pass of the norm needs its input only, that of LeakyReLU its output.
-        return F.leaky_relu_(self.norm(x_NCHW), SLOPE)
+        activation_NCHW: Tensor = F.leaky_relu_(self.norm(x_NCHW), SLOPE)
+        return activation_NCHW
 
 
 class ResidualStage(nn.Module):
@@ -91,7 +92,8 @@ class ResidualStage(nn.Module):
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """Shape (n, filters, ceil(height / stride), ceil(width / stride))."""
         x_NCHW = self.first(x_NCHW)
-        return x_NCHW + self.conv2(self.conv1(x_NCHW))
+        residual_NCHW: Tensor = self.conv2(self.conv1(x_NCHW))
+        return x_NCHW + residual_NCHW
 
 
 def bilinear_matrix(size: int) -> Tensor:
@@ -104,6 +106,9 @@ class UpSample2x(nn.Module):
 
     Two matrix products: torch's own kernel is twice as slow, and four times backward.
     """
+
+    rows: Tensor
+    columns: Tensor
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__()
@@ -123,6 +128,8 @@ class SpatialConditioning(nn.Module):
     latent's unit image, not to every event.
     """
 
+    basis: Tensor
+
     def __init__(self, latents: int, channels: int, height: int, width: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(latents + 2, channels, 3)
@@ -130,11 +137,12 @@ class SpatialConditioning(nn.Module):
         basis_KCHW = torch.zeros(latents + 1, latents + 2, height, width)
         basis_KCHW[range(latents), range(latents)] = 1
         basis_KCHW[latents, latents:] = torch.stack([x, y])
-        self.register_buffer("basis_KCHW", basis_KCHW, persistent=False)
+        self.register_buffer("basis", basis_KCHW, persistent=False)
 
     def forward(self, x_NCHW: Tensor, z_NK: Tensor) -> Tensor:
         """Shape of ``x_NCHW``."""
-        response_KCHW = same_conv2d(self.basis_KCHW, self.conv.weight)
+        assert self.conv.bias is not None  # noqa: S101 (for the type checker)
+        response_KCHW = same_conv2d(self.basis, self.conv.weight)
         offset_CHW = response_KCHW[-1] + self.conv.bias[:, None, None]
         scale_NP = torch.addmm(offset_CHW.flatten(), z_NK, response_KCHW[:-1].flatten(1))
         return scale_NP.view_as(x_NCHW) * x_NCHW

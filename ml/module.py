@@ -31,7 +31,7 @@ def accumulate_gradient(model: nn.Module, loss: Loss, image_NCHW: Tensor, micro_
     No layer mixes events, so that the split changes nothing but the rounding.
     """
     total = image_NCHW.new_zeros(())
-    for part_NCHW in image_NCHW.split(micro_batch):
+    for part_NCHW in torch.split(image_NCHW, micro_batch):
         part = loss(part_NCHW, model(part_NCHW)).sum() / len(image_NCHW)
         part.backward()  # type: ignore[no-untyped-call]
         total += part.detach()

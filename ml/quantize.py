@@ -48,7 +48,7 @@ def to_float16(model: onnx.ModelProto, keep: Iterable[str]) -> onnx.ModelProto:
     return half
 
 
-class _Calibration(CalibrationDataReader):  # type: ignore[misc]
+class _Calibration(CalibrationDataReader):
     """Feeds batches of images, one at a time."""
 
     def __init__(self, batches: Iterable[Batch]) -> None:

@@ -107,7 +107,7 @@ def _check_same(run_dir: Path, record: RunRecord, config: RunConfig[Any]) -> Non
 
 
 def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat = {}
+    flat: dict[str, Any] = {}
     for key, value in data.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return flat
@@ -137,7 +137,7 @@ def load_model(run_dir: Path) -> nn.Module:
         The folder holds no run, or one without a finished epoch.
     """
     name = read_record(run_dir).family
-    model = family(name).model(read_config(run_dir, name).model)
+    model: nn.Module = family(name).model(read_config(run_dir, name).model)
     state = load_checkpoint(run_dir / BEST)["state_dict"]
     model.load_state_dict({key.removeprefix("model."): value for key, value in state.items()})
     return model.eval()

@@ -33,9 +33,9 @@ EVALUATION_BATCH = 16
 def native_bfloat16() -> bool:
     """Whether the accelerator, or without one the CPU, computes in bfloat16 itself."""
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     # Absent before torch 2.10.
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 

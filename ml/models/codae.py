@@ -97,7 +97,8 @@ class MaskEncoder(nn.Module):
 
     def __init__(self, shape: tuple[int, int, int], config: CoDAEConfig) -> None:
         super().__init__()
-        channels, *size = shape
+        channels, *_ = shape
+        size = shape[1], shape[2]
         self.stages = nn.ModuleList()
         for stage, filters in enumerate(config.filters):
             self.stages.append(ConvBlock(channels, filters, groups=config.mask_groups if stage else 1))

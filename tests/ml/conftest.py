@@ -10,7 +10,9 @@ from torch import Tensor
 
 from imaging.config import ImagingConfig
 from imaging.convert import Sample, convert
+from ml.config import RunConfig, run_config
 from ml.models.codae import CoDAE, CoDAEConfig
+from ml.training import train
 
 
 def codae_names(stages: int = 4) -> dict[str, str]:
@@ -83,3 +85,26 @@ def signal(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def one_thread() -> None:
     """Small tensors gain nothing from threads, and lose much where the cores are busy."""
     torch.set_num_threads(1)
+
+
+SMALL = {"filters": [8, 8], "groups": 2, "z_channels": 4}
+
+
+@pytest.fixture
+def small_config() -> Callable[..., RunConfig[CoDAEConfig]]:
+    """A model and a training that take a second; keywords are training settings."""
+
+    def config(**training: object) -> RunConfig[CoDAEConfig]:
+        defaults = {"epochs": 3, "batch_size": 8, "validation_fraction": 0.25, "precision": "float32"}
+        return run_config("codae", {"model": SMALL, "training": {**defaults, **training}})
+
+    return config
+
+
+@pytest.fixture(scope="session")
+def trained_run(background: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run folder of the small model."""
+    folder = tmp_path_factory.mktemp("run")
+    settings = {"epochs": 2, "batch_size": 8, "validation_fraction": 0.25, "entries": {"modulo": 4, "keep": [0, 1, 2]}}
+    train("codae", [background], folder, run_config("codae", {"model": SMALL, "training": settings}))
+    return folder

@@ -1,0 +1,195 @@
+import csv
+import logging
+from dataclasses import replace
+
+import pytest
+import torch
+
+from darktrigger.errors import ConfigError, TrainingError
+from imaging.image_file import read_image_file, write_image_file
+from ml import training
+from ml.calibration import read_calibration
+from ml.callbacks import Epoch, best_epoch, exhausted
+from ml.models.codae import SCORES, CoDAE, CoDAEConfig
+from ml.module import Reconstruction, accumulate_gradient, clip_each
+from ml.registry import FAMILIES
+from ml.run_folder import load_checkpoint, read_config, read_record
+from ml.scores import bce
+from ml.training import lightning_precision, train
+
+
+class KilledError(Exception):
+    """Stands for a signal."""
+
+
+def metrics(folder):
+    with (folder / "metrics.csv").open() as stream:
+        return list(csv.DictReader(stream))
+
+
+def weights(folder, name="last.ckpt"):
+    return load_checkpoint(folder / name)["state_dict"]
+
+
+def assert_equal_weights(one, other):
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_run_folder_is_complete(trained_run):
+    for name in ("config.yaml", "run.json", "curves.png", "curves.pdf", "best.ckpt", "last.ckpt", "calibration.json"):
+        assert (trained_run / name).stat().st_size
+    assert [row["epoch"] for row in metrics(trained_run)] == ["0", "1"]
+    assert read_config(trained_run, "codae").training.learning_rate == 1e-3
+    assert read_record(trained_run).family == "codae"
+
+
+def test_training_learns(trained_run):
+    first, last = metrics(trained_run)
+    assert float(last["train_loss"]) < float(first["train_loss"])
+    assert float(last["val_loss"]) < float(first["val_loss"])
+
+
+def test_calibration(trained_run):
+    calibration = read_calibration(trained_run)
+    assert set(calibration.scores) == set(SCORES)
+    for score in calibration.scores.values():
+        values = list(score.quantiles.values())
+        assert values == sorted(values)
+    assert calibration.events == round(read_record(trained_run).events * 0.25)
+
+
+def test_nothing_is_said_in_a_log(background, small_config, tmp_path, capfd, caplog):
+    with caplog.at_level(logging.INFO):
+        train("codae", [background], tmp_path, small_config(epochs=1))
+    assert capfd.readouterr() == ("", "")
+    assert [record.name for record in caplog.records] == ["ml.training"]
+
+
+@pytest.mark.parametrize("step", [2, 5, 9])
+def test_resumed_run_equals_an_uninterrupted_one(step, background, small_config, tmp_path, monkeypatch):
+    config = small_config()
+    train("codae", [background], tmp_path / "whole", config)
+    with monkeypatch.context() as patch:
+        steps = iter(range(100))
+        original = Reconstruction.training_step
+
+        def training_step(self, *args):
+            if next(steps) == step:
+                raise KilledError
+            original(self, *args)
+
+        patch.setattr(Reconstruction, "training_step", training_step)
+        with pytest.raises(KilledError):
+            train("codae", [background], tmp_path / "cut", config)
+    train("codae", [background], tmp_path / "cut", config, resume=True)
+    for name in ("last.ckpt", "best.ckpt"):
+        assert_equal_weights(weights(tmp_path / "whole", name), weights(tmp_path / "cut", name))
+    for name in ("metrics.csv", "calibration.json"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "cut" / name).read_bytes()
+
+
+def test_cut_between_checkpoint_and_metrics(background, small_config, tmp_path):
+    train("codae", [background], tmp_path, small_config(epochs=2))
+    expected = (tmp_path / "metrics.csv").read_text()
+    (tmp_path / "metrics.csv").write_text(expected.splitlines()[0] + "\n")
+    train("codae", [background], tmp_path, small_config(epochs=2), resume=True)
+    assert (tmp_path / "metrics.csv").read_text() == expected
+
+
+def test_epochs_may_grow(background, small_config, tmp_path):
+    train("codae", [background], tmp_path / "long", small_config(epochs=3))
+    train("codae", [background], tmp_path / "grown", small_config(epochs=2))
+    train("codae", [background], tmp_path / "grown", small_config(epochs=3), resume=True)
+    assert_equal_weights(weights(tmp_path / "long"), weights(tmp_path / "grown"))
+    assert read_config(tmp_path / "grown", "codae").training.epochs == 3
+
+
+def test_folder_in_use_is_refused(background, small_config, trained_run):
+    with pytest.raises(TrainingError, match="already holds a training run; give --resume"):
+        train("codae", [background], trained_run, small_config())
+
+
+def test_resume_with_other_settings_is_refused(background, trained_run):
+    config = read_config(trained_run, "codae")
+    changed = config.model_copy(update={"training": config.training.model_copy(update={"seed": 1})})
+    with pytest.raises(TrainingError, match=r"training\.seed was 42, now 1$"):
+        train("codae", [background], trained_run, changed, resume=True)
+    fewer = config.model_copy(update={"training": config.training.model_copy(update={"epochs": 1})})
+    with pytest.raises(TrainingError, match=r"training\.epochs was 2, now 1$"):
+        train("codae", [background], trained_run, fewer, resume=True)
+
+
+def test_resume_with_other_data_is_refused(background, trained_run, tmp_path):
+    other = tmp_path / "other.parquet"
+    with write_image_file(other) as writer:
+        writer.write(read_image_file(background)[:-3])
+    with pytest.raises(TrainingError, match="cannot resume with other data"):
+        train("codae", [other], trained_run, read_config(trained_run, "codae"), resume=True)
+
+
+def test_unknown_family_names_the_nearest(background, small_config, tmp_path):
+    with pytest.raises(ConfigError, match="did you mean 'codae'"):
+        train("codea", [background], tmp_path, small_config())
+
+
+def test_loss_that_is_not_finite_ends_training(background, small_config, tmp_path, monkeypatch):
+    spec = replace(FAMILIES["codae"], loss=lambda image_NCHW, output: bce(image_NCHW, output) * float("nan"))
+    monkeypatch.setattr(training, "family", lambda name: spec)
+    with pytest.raises(TrainingError, match=r"epoch 0: .*not finite"):
+        train("codae", [background], tmp_path, small_config(epochs=1))
+    assert not (tmp_path / "last.ckpt").exists()
+
+
+def history(*ssim):
+    return [Epoch(i, 1.0, 1.0, value) for i, value in enumerate(ssim)]
+
+
+def test_patience_counts_from_the_first_best_epoch():
+    assert best_epoch(history(0.1, 0.5, 0.5, 0.2)) == 1
+    assert not exhausted(history(0.1, 0.5, 0.4), 2)
+    assert exhausted(history(0.1, 0.5, 0.4, 0.5), 2)
+    assert not exhausted([], 1)
+
+
+def test_training_stops_when_patience_runs_out(background, small_config, tmp_path):
+    config = small_config(epochs=4, patience=1, learning_rate=1e-12)
+    train("codae", [background], tmp_path, config)
+    assert len(metrics(tmp_path)) < 4
+    before = (tmp_path / "metrics.csv").read_bytes()
+    train("codae", [background], tmp_path, config, resume=True)
+    assert (tmp_path / "metrics.csv").read_bytes() == before
+
+
+def test_micro_batches_give_the_gradient_of_the_batch():
+    model = CoDAE(CoDAEConfig(filters=(8, 8), groups=2))
+    image_NCHW = (torch.rand(6, 1, 72, 58, generator=torch.Generator().manual_seed(0)) < 0.03).float()
+    gradients = []
+    for micro_batch in (6, 4):
+        model.zero_grad()
+        loss = accumulate_gradient(model, bce, image_NCHW, micro_batch)
+        torch.testing.assert_close(loss, bce(image_NCHW, model(image_NCHW)).mean())
+        gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4 * one.abs().max().item())
+
+
+def test_gradients_are_clipped_one_by_one():
+    large, small = (torch.nn.Parameter(torch.zeros(2)) for _ in range(2))
+    large.grad, small.grad = torch.tensor([3.0, 4.0]), torch.tensor([0.3, 0.4])
+    clip_each([large, small], 1.0)
+    torch.testing.assert_close(large.grad, torch.tensor([0.6, 0.8]))
+    torch.testing.assert_close(small.grad, torch.tensor([0.3, 0.4]))
+
+
+@pytest.mark.parametrize(("native", "expected"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_precision(native, expected, monkeypatch):
+    monkeypatch.setattr(training, "native_bfloat16", lambda: native)
+    assert lightning_precision("auto") == expected
+    assert lightning_precision("float32") == "32-true"
+    assert lightning_precision("bfloat16") == "bf16-mixed"
+
+
+def test_bfloat16_trains(background, small_config, tmp_path):
+    train("codae", [background], tmp_path, small_config(epochs=1, precision="bfloat16"))
+    assert all(tensor.dtype == torch.float32 for tensor in weights(tmp_path).values())
