@@ -109,6 +109,13 @@ def evaluate(
     target_tpr: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Signal efficiency at which the false positive rate is quoted.")
     ] = 0.4,
+    background_entries: Annotated[
+        str,
+        typer.Option(
+            metavar="MODULO:KEEP",
+            help="Background events to use: those whose entry number modulo MODULO is in KEEP, such as 2:1 or 3:0,2.",
+        ),
+    ] = "1:0",
     batch_size: Annotated[int, typer.Option(min=1, help="Events of which dense images exist at a time.")] = 128,
     style: _Style = None,
 ) -> None:
@@ -117,9 +124,19 @@ def evaluate(
     from analysis.evaluate import evaluate as run_evaluation
     from analysis.trigger import Trigger
     from darktrigger.inputs import expand_paths
+    from imaging.split import EntrySplit
 
     look = StyleConfig(experiment=style.value) if style else StyleConfig()
-    _report(run_evaluation(Trigger(trigger), expand_paths(images), output, target_tpr, look, batch_size=batch_size))
+    written = run_evaluation(
+        Trigger(trigger),
+        expand_paths(images),
+        output,
+        target_tpr,
+        look,
+        background_entries=EntrySplit.parse(background_entries),
+        batch_size=batch_size,
+    )
+    _report(written)
 
 
 def _report(paths: list[Path]) -> None:

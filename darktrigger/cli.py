@@ -42,6 +42,8 @@ def options(
 ) -> None:
     """LHC anomaly detection from simulation to scores."""
     handler = RichHandler(console=Console(stderr=True), show_time=False, show_path=False)
+    for talkative in ("fontTools", "matplotlib"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s", handlers=[handler])
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from darktrigger.config import StrictModel
+from darktrigger.config import StrictModel, validate
 
 
 class EntrySplit(StrictModel):
@@ -28,6 +28,18 @@ class EntrySplit(StrictModel):
         if not all(0 <= remainder < self.modulo for remainder in self.keep):
             raise ValueError(f"keep must lie in 0 to {self.modulo - 1} (found {list(self.keep)})")
         return self
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``MODULO:KEEP``, such as ``2:1`` or ``3:0,2``.
+
+        Raises
+        ------
+        ConfigError
+            The text is not of that form, or the split impossible.
+        """
+        modulo, _, keep = text.partition(":")
+        return validate(cls, {"modulo": modulo, "keep": keep.split(",")}, f"entries '{text}'")
 
     def mask(self, entry: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
         """Whether each entry number is kept, shape of ``entry``."""

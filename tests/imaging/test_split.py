@@ -26,3 +26,11 @@ def test_scale_restores_the_sum_of_weights() -> None:
 def test_impossible_splits_are_refused(bad: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
         validate(EntrySplit, bad, "test")
+
+
+def test_the_command_lines_form() -> None:
+    assert EntrySplit.parse("3:0,2") == EntrySplit(modulo=3, keep=(0, 2))
+    assert EntrySplit.parse("1:0") == EntrySplit()
+    for bad in ("2", "2:2", "a:b", ""):
+        with pytest.raises(ConfigError, match=f"entries '{bad}'"):
+            EntrySplit.parse(bad)
