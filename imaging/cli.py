@@ -17,11 +17,11 @@ def image(
     process: Annotated[str, typer.Option(help="Process name, such as qcd, suep or svj.")] = "background",
     label: Annotated[
         int | None,
-        typer.Option(min=0, max=255, help="0 background, 1 SUEP, 2 SVJ, 3 and up: others. (default: by process)."),
+        typer.Option(min=0, max=255, help="0 background, 1 SUEP, 2 SVJ, 3 and up: others (default: by process)."),
     ] = None,
     mass: Annotated[float, typer.Option(min=0, help="Mediator mass in GeV; 0 for background.")] = 0.0,
     ht_min: Annotated[
-        float | None, typer.Option(min=0, help="Keep events with HT above this, in GeV. (default: 500).")
+        float | None, typer.Option(min=0, help="Keep events with HT above this, in GeV (default: 500).")
     ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with imaging settings.")] = None,
     skip_bad_files: Annotated[
@@ -60,7 +60,7 @@ def display(
     file: Annotated[str, typer.Argument(help="Delphes ROOT file or image file.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Picture to write; the suffix says the format.")],
     entry: Annotated[int, typer.Option(min=0, help="Row of the image file, or entry of the ROOT file.")] = 0,
-    title: Annotated[str, typer.Option(help="Text above the picture. (default: the file's name).")] = "",
+    title: Annotated[str, typer.Option(help="Text above the picture (default: the file's name).")] = "",
     config: Annotated[Path | None, typer.Option(help="YAML file with imaging settings (ROOT files only).")] = None,
 ) -> None:
     """Draw one event: tracker, ECAL and HCAL, on the fine and on the coarse grid."""

@@ -14,10 +14,10 @@ app = typer.Typer()
 def run(
     config: Annotated[Path, typer.Argument(help="YAML file with one section a stage; see configs/demo.yaml.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Output folder. (default: from the config).")
+        Path | None, typer.Option("--output", "-o", help="Output folder (default: from the config).")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed of all random choices. (default: from the config, 42).")
+        int | None, typer.Option(min=0, help="Seed of all random choices (default: from the config, 42).")
     ] = None,
 ) -> None:
     """Run the whole chain from Delphes files to efficiencies, ROC curves and ABCD estimates.

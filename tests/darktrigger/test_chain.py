@@ -1,0 +1,123 @@
+"""The whole chain from one config, on real Delphes files."""
+
+import json
+import shutil
+from pathlib import Path
+
+import onnxruntime
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from darktrigger.chain.config import ChainConfig
+from darktrigger.chain.stamps import Stamp
+from darktrigger.cli import app
+from darktrigger.config import validate
+from darktrigger.errors import ConfigError
+from imaging.split import EntrySplit
+
+STAGES = ["image qcd", "display qcd", "image suep", "display suep", "train", "export", "evaluate", "analyze"]
+
+
+def chain_config(data: Path) -> dict[str, object]:
+    return {
+        "output": "out",
+        "fileset": {
+            "qcd": [str(data / "qcd.root")],
+            "suep": {"files": {str(data / "suep1000.root"): "Delphes"}, "metadata": {"process": "suep", "mass": 1000}},
+        },
+        "model": {"training": {"epochs": 1, "batch_size": 8}},
+        "analysis": {"scores": ["bce", "z1"], "abcd": {"pairs": [["bce", "z1"]], "efficiencies": [0.5]}},
+    }
+
+
+def run_chain(folder: Path, config: dict[str, object]) -> list[str]:
+    """Stages that were worked on."""
+    (folder / "chain.yaml").write_text(yaml.safe_dump(config))
+    result = CliRunner().invoke(app, ["run", str(folder / "chain.yaml"), "-o", str(folder / "out")])
+    assert result.exit_code == 0, result.output
+    return [line.removesuffix(" ...") for line in result.output.splitlines() if line.endswith(" ...")]
+
+
+def test_chain_runs_once(data: Path, tmp_path: Path) -> None:
+    config = chain_config(data)
+    assert run_chain(tmp_path, config) == STAGES
+    out = tmp_path / "out"
+    summary = json.loads((out / "analysis" / "summary.json").read_text())
+    # Training took the even entries, the analysis has the others.
+    assert summary["datasets"]["qcd"]["events"] == 24
+    assert summary["datasets"]["suep"]["events"] == 34
+    assert set(summary["signals"]["suep"]) == {"bce", "z1", "n_tracks", "lit_pixels"}
+    assert (out / "analysis" / "plots" / "roc_suep.pdf").read_bytes().startswith(b"%PDF")
+    properties = onnxruntime.InferenceSession(out / "trigger.onnx").get_modelmeta().custom_metadata_map
+    metadata = json.loads(properties["darktrigger"])
+    assert metadata["training"]["entries"] == {"modulo": 2, "keep": [0]}
+    assert yaml.safe_load((out / "config.yaml").read_text())["seed"] == 42
+
+    assert run_chain(tmp_path, config) == []
+
+
+@pytest.mark.slow
+def test_only_what_has_changed_is_redone(data: Path, tmp_path: Path) -> None:
+    config = chain_config(data)
+    run_chain(tmp_path, config)
+    out = tmp_path / "out"
+    before = (out / "trigger.onnx").read_bytes()
+    (out / "images" / "suep.parquet").unlink()
+    config["analysis"]["target_tpr"] = 0.5  # type: ignore[index]
+    assert run_chain(tmp_path, config) == ["image suep", "evaluate", "analyze"]
+
+    # The same trigger comes out again: what depends on it stays.
+    (out / "train" / "last.ckpt").unlink()
+    assert run_chain(tmp_path, config) == ["train", "export"]
+    assert (out / "trigger.onnx").read_bytes() == before
+
+    config["seed"] = 7
+    assert run_chain(tmp_path, config) == ["train", "export", "evaluate", "analyze"]
+
+
+def test_stamp_follows_content_not_name_or_date(tmp_path: Path) -> None:
+    source, output = tmp_path / "in", tmp_path / "out"
+    source.write_text("content")
+    output.write_text("result")
+    stamp = Stamp(tmp_path / "stamp.json", {"a": 1}, [source])
+    assert not stamp.started()
+    stamp.start()
+    assert stamp.started()
+    assert not stamp.done()
+    stamp.finish([output])
+    copy = shutil.copy(source, tmp_path / "copy")
+    assert Stamp(tmp_path / "stamp.json", {"a": 1}, [copy]).done()
+    assert not Stamp(tmp_path / "stamp.json", {"a": 2}, [source]).started()
+    output.write_text("changed")
+    assert not stamp.done()
+
+
+def test_training_and_analysis_share_no_event() -> None:
+    config = validate(
+        ChainConfig, {"output": "o", "fileset": {}, "model": {"entries": {"modulo": 3, "keep": [1]}}}, "test"
+    )
+    assert config.model.held_out == EntrySplit(modulo=3, keep=(0, 2))
+
+
+@pytest.mark.parametrize(
+    ("section", "cause"),
+    [
+        ({"model": {"entries": {"modulo": 2, "keep": [0, 1]}}}, "must leave some background events"),
+        ({"model": {"training": {"entries": {}}}}, "give entries beside training"),
+        ({"analysis": {"selection": {"ht_min": 400}}}, "give selection in imaging"),
+        ({"analyses": {}}, "did you mean 'analysis'"),
+    ],
+)
+def test_contradictions_are_refused(section: dict[str, object], cause: str) -> None:
+    with pytest.raises(ConfigError, match=cause):
+        validate(ChainConfig, {"output": "o", "fileset": {}} | section, "chain.yaml")
+
+
+def test_a_fileset_of_another_form_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "chain.yaml").write_text(
+        yaml.safe_dump({"output": str(tmp_path / "o"), "fileset": {"qcd": "qcd.root"}})
+    )
+    result = CliRunner().invoke(app, ["run", str(tmp_path / "chain.yaml")])
+    assert isinstance(result.exception, ConfigError)
+    assert "dataset 'qcd'" in str(result.exception)
