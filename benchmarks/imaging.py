@@ -3,7 +3,7 @@
     python -m benchmarks.imaging [--events 5000] [FILE.root]
 
 Writes a file of as many events as asked for by repeating real Delphes events, then times,
-in one run, the median of several rounds each:
+in one run, the median of several rounds each, with the memory settings of the command line:
 
 (a) reading the same branches with uproot and doing nothing with them,
 (b) ROOT file to image file with ``imaging.convert``,
@@ -25,6 +25,7 @@ import awkward as ak
 import numpy as np
 import uproot
 
+from darktrigger.memory import keep_freed_memory
 from imaging.branches import BranchMap, BranchOverride, find_branches
 from imaging.config import ImagingConfig
 from imaging.convert import Sample, convert
@@ -117,6 +118,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=5000)
     options = parser.parse_args()
     config = ImagingConfig()
+    keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
         path, output = Path(folder, "events.root"), Path(folder, "images.parquet")
         branches = repeat_events(options.file, path, options.events)

@@ -2,8 +2,8 @@
 
 The plain version is put together from standard layers and takes the whole batch at once. Each
 version has a process of its own with the same number of threads; they take turns at every
-step, and the fastest step counts, since others may use the machine too. Both start from the same weights and see the same real
-images, augmented alike, so that their loss curves must agree.
+step, and the fastest step counts, since others may use the machine too. Both start from the
+same weights and see the same real images, augmented alike: their loss curves must agree.
 
     python -m benchmarks.training [--steps 4] [--threads 2] [--micro-batches 4 8 16 32]
 """
@@ -24,12 +24,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from benchmarks.plain_codae import PlainCoDAE
+from darktrigger.memory import keep_freed_memory
 from imaging.config import ImagingConfig
 from imaging.convert import Sample, convert
 from ml.augmentation import augment, draw
 from ml.config import TrainingConfig
 from ml.data import ImageData, load_background, stream, torch_stream
-from ml.memory import keep_freed_memory
 from ml.models.codae import CoDAE, CoDAEConfig
 from ml.module import Reconstruction, accumulate_gradient, clip_each
 from ml.scores import bce

@@ -13,13 +13,13 @@ import torch
 from lightning.pytorch import LightningDataModule, Trainer
 
 from darktrigger.files import write_json
+from darktrigger.memory import keep_freed_memory
 from darktrigger.progress import progress
 from ml.calibration import CALIBRATION, calibrate, evaluate
 from ml.callbacks import LAST, Epoch, RunFolder, Steps, exhausted
 from ml.config import RunConfig, TrainingConfig
 from ml.curves import plot_curves
 from ml.data import ImageData, PlainBatches, TrainingBatches, load_background, split, torch_stream
-from ml.memory import keep_freed_memory
 from ml.module import Reconstruction
 from ml.registry import Family, family
 from ml.run_folder import claim, load_checkpoint, load_model, new_record

@@ -1,4 +1,4 @@
-"""The C library's memory settings for training on a CPU."""
+"""The C library's memory settings."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _M_MMAP_MAX = -4
 
 
 def keep_freed_memory() -> None:
-    """Let this process keep the memory of freed tensors for the next ones (glibc; elsewhere nothing).
+    """Let this process keep the memory of freed arrays for the next ones (glibc; elsewhere nothing).
 
     By default glibc hands large blocks back to the system, which takes them away page by page
-    and returns them as zeros when the next layer allocates: up to half of a training step.
+    and returns them as zeros at the next allocation: up to half of a training step, and a quarter of imaging.
     """
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         libc.mallopt(_M_MMAP_MAX, 0)
