@@ -84,9 +84,10 @@ def test_latent_scores_need_the_mask_encoder_alone(exported, trained_run, images
 
 
 @pytest.mark.parametrize(
-    ("precision", "correlation", "operator"), [("fp16", 0.9999, "Cast"), ("int8", 0.95, "QuantizeLinear")]
+    ("precision", "correlation", "shift", "operator"),
+    [("fp16", 0.9999, 0.01, "Cast"), ("int8", 0.95, 0.5, "QuantizeLinear")],
 )
-def test_reduced_precision(precision, correlation, operator, exported, trained_run, images, tmp_path):
+def test_reduced_precision(precision, correlation, shift, operator, exported, trained_run, images, tmp_path):
     path = tmp_path / f"{precision}.onnx"
     export_run(trained_run, path, precision)
     assert operator in {node.op_type for node in onnx.load(path).graph.node}
@@ -95,7 +96,7 @@ def test_reduced_precision(precision, correlation, operator, exported, trained_r
     for name in set(SCORES) - {"sae_mask"}:
         assert found[name].dtype == np.float32
         assert np.corrcoef(found[name], expected[name])[0, 1] > correlation, name
-        assert abs(found[name].mean() - expected[name].mean()) < 0.2 * expected[name].std(), name
+        assert abs(found[name].mean() - expected[name].mean()) < shift * expected[name].std(), name
 
 
 def test_unknown_scores_and_precisions_are_refused(trained_run, tmp_path):
