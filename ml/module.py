@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ml.config import TrainingConfig
 from ml.ssim import ssim
+from ml.threads import Map
 
 #: Keras' epsilon for Adam; torch's is 1e-8.
 ADAM_EPS = 1e-7
@@ -25,16 +26,44 @@ def clip_each(parameters: Iterable[nn.Parameter], max_norm: float) -> None:
             nn.utils.clip_grad_norm_(parameter, max_norm)
 
 
-def accumulate_gradient(model: nn.Module, loss: Loss, image_NCHW: Tensor, micro_batch: int) -> Tensor:
-    """Add the gradient of the batch's mean loss, a few events at a time; returns that loss.
+def accumulate_gradient(model: nn.Module, loss: Loss, image_NCHW: Tensor, micro_batch: int, each: Map = map) -> Tensor:
+    """Add the gradient of the batch's mean loss to the parameters', a few events at a time.
 
-    No layer mixes events, so that the split changes nothing but the rounding.
+    No layer mixes events, so that the split changes nothing but the rounding. Autocast is
+    taken over from the caller.
+
+    Parameters
+    ----------
+    model, loss
+        Network, and loss that maps images (n, C, H, W) and its output to (n,).
+    image_NCHW
+        Batch.
+    micro_batch
+        Events that go through the network at once.
+    each
+        How to go through the micro-batches: one after the other, or as in :func:`ml.threads.thread_map`.
+
+    Returns
+    -------
+    Tensor
+        Mean loss of the batch.
     """
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    device = image_NCHW.device.type
+    autocast, dtype = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
+
+    def differentiate(part_NCHW: Tensor) -> tuple[Tensor, Sequence[Tensor | None]]:
+        # Autocast is a thread's own.
+        with torch.autocast(device, dtype, autocast):
+            value = loss(part_NCHW, model(part_NCHW)).sum() / len(image_NCHW)
+        return value.detach(), torch.autograd.grad(value, parameters, allow_unused=True)
+
     total = image_NCHW.new_zeros(())
-    for part_NCHW in torch.split(image_NCHW, micro_batch):
-        part = loss(part_NCHW, model(part_NCHW)).sum() / len(image_NCHW)
-        part.backward()  # type: ignore[no-untyped-call]
-        total += part.detach()
+    for value, gradients in each(differentiate, torch.split(image_NCHW, micro_batch)):
+        total += value
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            if gradient is not None:
+                parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
     return total
 
 
@@ -49,11 +78,13 @@ class Reconstruction(LightningModule):
         Maps images (n, C, H, W) and the model's output to (n,).
     config
         Training settings.
+    each
+        How to go through the micro-batches on a CPU, see :func:`accumulate_gradient`.
     """
 
-    def __init__(self, model: nn.Module, loss: Loss, config: TrainingConfig) -> None:
+    def __init__(self, model: nn.Module, loss: Loss, config: TrainingConfig, each: Map = map) -> None:
         super().__init__()
-        self.model, self.loss, self.config = model, loss, config
+        self.model, self.loss, self.config, self.each = model, loss, config, each
         # Lightning's own clipping and accumulation know neither micro-batches nor single parameters.
         self.automatic_optimization = False
 
@@ -74,7 +105,8 @@ class Reconstruction(LightningModule):
         """One step of the optimiser on one batch."""
         optimizer: Any = self.optimizers()
         optimizer.zero_grad()
-        loss = accumulate_gradient(self.model, self.loss, image_NCHW, self.micro_batch)
+        each = self.each if self.device.type == "cpu" else map
+        loss = accumulate_gradient(self.model, self.loss, image_NCHW, self.micro_batch, each)
         clip_each(self.parameters(), self.config.clip_norm)
         optimizer.step()
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(image_NCHW))

@@ -23,6 +23,7 @@ from ml.data import ImageData, PlainBatches, TrainingBatches, load_background, s
 from ml.module import Reconstruction
 from ml.registry import Family, family
 from ml.run_folder import claim, load_checkpoint, load_model, new_record
+from ml.threads import thread_map
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +123,7 @@ def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -
     model.reset_parameters(torch_stream(settings.seed, "weights"))
     keep_freed_memory()
     n_steps = len(batches.train_dataloader()) * (settings.epochs - done)
-    with quiet_lightning(), progress("Training", n_steps) as advance:
+    with quiet_lightning(), thread_map() as each, progress("Training", n_steps) as advance:
         trainer = Trainer(
             accelerator="auto",
             devices=1,
@@ -136,7 +137,7 @@ def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -
             reload_dataloaders_every_n_epochs=1,
             default_root_dir=run_dir,
         )
-        module = Reconstruction(model, spec.loss, settings)
+        module = Reconstruction(model, spec.loss, settings, each)
         trainer.fit(module, datamodule=batches, ckpt_path=checkpoint, weights_only=True)
     logger.info("%s: trained %d epochs", run_dir, len(folder.history))
     return folder.history

@@ -1,5 +1,6 @@
 import csv
 import logging
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,7 @@ from ml.module import Reconstruction, accumulate_gradient, clip_each
 from ml.registry import FAMILIES
 from ml.run_folder import load_checkpoint, read_config, read_record
 from ml.scores import bce
+from ml.threads import thread_map
 from ml.training import lightning_precision, train
 
 
@@ -172,6 +174,20 @@ def test_micro_batches_give_the_gradient_of_the_batch():
         gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4 * one.abs().max().item())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_threads_give_the_same_bits(dtype):
+    model = CoDAE(CoDAEConfig(filters=(8, 8), groups=2))
+    image_NCHW = (torch.rand(7, 1, 72, 58, generator=torch.Generator().manual_seed(0)) < 0.03).float()
+    gradients = []
+    with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+        for context in (nullcontext(map), thread_map(3)):
+            model.zero_grad()
+            with context as each:
+                accumulate_gradient(model, bce, image_NCHW, 2, each)
+            gradients.append([p.grad for p in model.parameters() if p.grad is not None])
+    assert all(torch.equal(one, other) for one, other in zip(*gradients, strict=True))
 
 
 def test_gradients_are_clipped_one_by_one():
