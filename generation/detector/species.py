@@ -1,0 +1,82 @@
+"""What the detector sees of each particle type: charge, kind of track, calorimeter shares."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from particle import Particle, PDGID
+
+from generation.detector.card import DetectorCard
+
+#: Kinds of charged tracks.
+HADRON, ELECTRON, MUON = 0, 1, 2
+_KINDS = {11: ELECTRON, 13: MUON}
+_TABLE_SIZE = 8192
+
+
+class Species(NamedTuple):
+    """Properties by abs(PDG number): the table's row, or for the few large numbers a search.
+
+    ``charge`` is that of the particle with positive number.
+    """
+
+    large: NDArray[np.int32]
+    charge: NDArray[np.int8]
+    kind: NDArray[np.int8]
+    ecal: NDArray[np.float64]
+    hcal: NDArray[np.float64]
+
+
+def make_species(card: DetectorCard, pids: NDArray[np.int32]) -> Species:
+    """Tables for a card.
+
+    Parameters
+    ----------
+    card
+        Gives calorimeter shares, and what is invisible.
+    pids
+        PDG numbers that may occur; only those of 8192 and up matter.
+    """
+    absolute = np.abs(pids)
+    large = np.unique(absolute[absolute >= _TABLE_SIZE]).astype(np.int32)
+    numbers = np.concatenate((np.arange(_TABLE_SIZE), large))
+    charge = np.zeros(len(numbers), dtype=np.int8)
+    for number in {*_known_numbers(), *large.tolist()}:
+        charge[np.searchsorted(numbers, number)] = _charge(number)
+    kind = np.zeros(len(numbers), dtype=np.int8)
+    for number, value in _KINDS.items():
+        kind[number] = value
+    invisible = np.zeros(len(numbers), dtype=bool)
+    for entry in card.invisible:
+        invisible |= (numbers >= entry.first) & (numbers <= entry.last)
+    charge[invisible] = 0
+    shares = []
+    for calorimeter in (card.ecal, card.hcal):
+        share = np.full(len(numbers), calorimeter.fractions[0])
+        for number, value in calorimeter.fractions.items():
+            share[numbers == number] = value
+        share[0] = calorimeter.fractions[0]
+        share[invisible] = 0.0
+        shares.append(share)
+    return Species(large, charge, kind, *shares)
+
+
+def _known_numbers() -> set[int]:
+    return {number for p in Particle.all() if 0 < (number := int(p.pdgid)) < _TABLE_SIZE}
+
+
+def _charge(number: int) -> int:
+    """Charge in units of e, towards zero as Delphes has it; 0 where the number has no meaning."""
+    return int(PDGID(number).charge or 0)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def row_of(pid: int, large: NDArray[np.int32]) -> int:
+    """Row of a particle in the tables."""
+    number = abs(pid)
+    if number < _TABLE_SIZE:
+        return number
+    return _TABLE_SIZE + int(np.searchsorted(large, number))
