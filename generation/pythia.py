@@ -197,8 +197,11 @@ def _initialised(process: PythiaProcess, settings: Sequence[str], hooks: Sequenc
     return pythia
 
 
-def _tables(process: PythiaProcess, cache: Path) -> tuple[str, ...]:
-    """Settings that make Pythia read its tables from the cache, where they are put first if need be."""
+def make_tables(process: PythiaProcess, cache: Path) -> Path:
+    """Put Pythia's tables of multiparton interactions into the cache, unless they are there, and return their path.
+
+    The file is empty for a process without such interactions.
+    """
     name = hash_of({"settings": process.settings(), "pythia": metadata.version("pythia8mc")})[:16]
     path = cache / f"pythia-{name}.tables"
     if not path.exists():
@@ -206,7 +209,12 @@ def _tables(process: PythiaProcess, cache: Path) -> tuple[str, ...]:
             temporary.touch()
             writing = ("MultipartonInteractions:reuseInit = 1", f"MultipartonInteractions:initFile = {temporary}")
             _initialised(process, (*writing, "Random:setSeed = on", "Random:seed = 1"), ())
-    if not path.stat().st_size:  # nothing to keep: a process without multiparton interactions
+    return path
+
+
+def _tables(process: PythiaProcess, cache: Path) -> tuple[str, ...]:
+    path = make_tables(process, cache)
+    if path.stat().st_size == 0:
         return ()
     return ("MultipartonInteractions:reuseInit = 2", f"MultipartonInteractions:initFile = {path}")
 

@@ -59,15 +59,15 @@ def isotropic(p: NDArray[np.float64], rng: np.random.Generator) -> Momenta:
 
 def conserve(momenta: Momenta, mass: float, total: float) -> Momenta:
     """Shift momenta (n, 3) to sum to zero, then scale them so that the energies sum to ``total`` (arXiv:1305.5226)."""
-    balanced = momenta - momenta.mean(axis=0)
+    balanced: Momenta = momenta - momenta.mean(axis=0)
     p2 = np.square(balanced).sum(axis=1)
 
     def excess(scale: float) -> float:
         return float(np.sqrt(scale**2 * p2 + mass**2).sum() - total)
 
     highest = total / np.sqrt(p2).sum()  # without mass, this scale would already use up all the energy
-    scale: float = brentq(excess, 0.0, highest, xtol=1e-13, rtol=1e-13)
-    return scale * balanced
+    balanced *= brentq(excess, 0.0, highest, xtol=1e-13, rtol=1e-13)
+    return balanced
 
 
 def shower(total: float, mass: float, spectrum: ThermalSpectrum, rng: np.random.Generator) -> Momenta | None:

@@ -15,7 +15,7 @@ from pydantic import Field
 from darktrigger.config import StrictModel
 from generation.events import GenEvents
 from generation.filters import EventFilter
-from generation.pythia import GeneratedBatch, Generator
+from generation.pythia import GeneratedBatch, Generator, make_tables
 
 
 class Process(StrictModel, ABC):
@@ -29,6 +29,10 @@ class Process(StrictModel, ABC):
 
         ``cache`` is a folder where the generator may keep its tables.
         """
+
+    @abstractmethod
+    def prepare(self, cache: Path) -> None:
+        """Make the generator's tables now, so that workers which start together need not all do it."""
 
 
 class PythiaProcess(Process):
@@ -61,6 +65,10 @@ class PythiaProcess(Process):
     def batches(self, n_events: int, seed: int, batch_size: int, cache: Path | None = None) -> Iterator[GeneratedBatch]:
         """See :meth:`Process.batches`."""
         return Generator(self, seed, cache).batches(n_events, batch_size)
+
+    def prepare(self, cache: Path) -> None:
+        """See :meth:`Process.prepare`."""
+        make_tables(self, cache)
 
 
 def switch(on: bool) -> str:

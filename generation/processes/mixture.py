@@ -44,6 +44,11 @@ class StandardModelLeptons(Process):
             raise ValueError(f"proportions sum to {total:g}, expected 1")
         return proportions
 
+    def prepare(self, cache: Path) -> None:
+        """See :meth:`Process.prepare`."""
+        for component in (self.w, self.qcd, self.z, self.ttbar):
+            component.prepare(cache)
+
     def batches(self, n_events: int, seed: int, batch_size: int, cache: Path | None = None) -> Iterator[GeneratedBatch]:
         """See :meth:`Process.batches`; the components come in random order."""
         shares = self.proportions.model_dump()
