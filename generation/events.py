@@ -106,6 +106,7 @@ def concatenate_events(parts: Sequence[GenEvents]) -> GenEvents:
         raise ValueError("no events to concatenate")
     counts = np.concatenate([np.diff(part.offsets) for part in parts])
     columns: dict[str, Any] = {
-        name: np.concatenate([getattr(part, name) for part in parts]) for name in (*PARTICLE_COLUMNS, "weight", "number")
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in (*PARTICLE_COLUMNS, "weight", "number")
     }
     return GenEvents(offsets_of(counts), **columns, cross_section=parts[-1].cross_section)

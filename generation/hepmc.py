@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +51,9 @@ class _Event:
         stable = particles.status == _STABLE
         vertices = event.numpy.vertices
         # Vertices are numbered -1, -2, ...; a particle without one starts at the origin.
-        parents = np.array([p.production_vertex.id if p.production_vertex else 0 for p in event.particles], dtype=np.int64)
+        parents = np.array(
+            [p.production_vertex.id if p.production_vertex else 0 for p in event.particles], dtype=np.int64
+        )
         rows = -parents[stable] - 1
         self.particles = {name: getattr(particles, name)[stable] for name in ("pid", "px", "py", "pz", "e")}
         self.particles["mass"] = particles.generated_mass[stable]

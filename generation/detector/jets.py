@@ -156,14 +156,14 @@ def cluster(px, py, pz, e, radius):  # type: ignore[no-untyped-def]  # noqa: ANN
     -------
     tuple
         Of all n particles and then all merged pseudojets, in order of their making: momenta
-        (m, 4), (rapidity, phi, 1/p_T^2) (m, 3), the distance measure at which each came to be and
-        that at which it merged or was declared a jet, and the jet that each ends in (a pseudojet
-        that is a jet ends in itself).
+        (m, 4), (rapidity, phi, 1/p_T^2) (m, 3), the largest distance measure before each came to
+        be and the largest in its life, and the jet that each ends in (a pseudojet that is a jet
+        ends in itself).
     """
     n = len(px)
     p4 = np.empty((2 * n, 4))
     where = np.empty((2 * n, 3))
-    birth, death = np.zeros(2 * n), np.zeros(2 * n)
+    birth, reached = np.zeros(2 * n), np.zeros(2 * n)
     parent = np.full(2 * n, -1)
     for i in range(n):
         p4[i, 0], p4[i, 1], p4[i, 2], p4[i, 3] = px[i], py[i], pz[i], e[i]
@@ -180,7 +180,7 @@ def cluster(px, py, pz, e, radius):  # type: ignore[no-untyped-def]  # noqa: ANN
                 near_2[i], near[i] = d_2, j
             if d_2 < near_2[j]:
                 near_2[j], near[j] = d_2, i
-    measure = np.empty(n)
+    measure, highest = np.empty(n), np.zeros(n)
     for i in range(n):
         measure[i] = near_2[i] * (min(weight[i], weight[near[i]]) if near[i] >= 0 else weight[i])
     n_live, n_nodes, now = n, n, 0.0
@@ -189,11 +189,12 @@ def cluster(px, py, pz, e, radius):  # type: ignore[no-untyped-def]  # noqa: ANN
         for i in range(1, n_live):
             if measure[i] < measure[a]:
                 a = i
-        now = max(now, measure[a])
+        smallest = measure[a]
+        now = max(now, smallest)
         b = near[a]
-        death[node[a]] = now
+        reached[node[a]] = max(highest[a], smallest)
         if b >= 0:
-            death[node[b]] = now
+            reached[node[b]] = max(highest[b], smallest)
             parent[node[a]] = parent[node[b]] = n_nodes
             p4[n_nodes] = p4[node[a]] + p4[node[b]]
             _locate(p4, where, n_nodes)
@@ -205,14 +206,16 @@ def cluster(px, py, pz, e, radius):  # type: ignore[no-untyped-def]  # noqa: ANN
         n_live -= 1
         last = n_live
         node[a], y[a], phi[a], weight[a] = node[last], y[last], phi[last], weight[last]
-        near[a], near_2[a], measure[a] = near[last], near_2[last], measure[last]
+        near[a], near_2[a], measure[a], highest[a] = near[last], near_2[last], measure[last], highest[last]
         merged = -1
         if b >= 0:
             merged = a if b == last else b
             near[merged], near_2[merged] = -1, radius**2
         for i in range(n_live):
             if i == merged:
+                highest[i] = 0.0
                 continue
+            highest[i] = max(highest[i], smallest)
             if near[i] == a or (b >= 0 and near[i] == b):
                 # The neighbour is gone: search anew. The merged one has its turn below.
                 near[i], near_2[i] = -1, radius**2
@@ -239,7 +242,7 @@ def cluster(px, py, pz, e, radius):  # type: ignore[no-untyped-def]  # noqa: ANN
     for i in range(n_nodes - 1, -1, -1):
         if parent[i] >= 0:
             root[i] = root[parent[i]]
-    return p4[:n_nodes], where[:n_nodes], birth[:n_nodes], death[:n_nodes], root
+    return p4[:n_nodes], where[:n_nodes], birth[:n_nodes], reached[:n_nodes], root
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -262,11 +265,11 @@ def _distance_2(y_a: float, phi_a: float, y_b: float, phi_b: float) -> float:
 def ghost_areas(history, radius, spacing, reach):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Four-vector areas (m, 4) of the jets of :func:`cluster`: what their ghosts add up to.
 
-    A pseudojet reaches out to ``radius`` times the square root of its p_T^2 times the measure
-    that clustering has come to, so it takes a ghost at the later of its own birth and the
-    measure at the ghost's distance; the first to do so keeps it.
+    A ghost's distance measure from a pseudojet is their squared distance over the pseudojet's
+    p_T^2. It is taken once clustering has come that far, or when a pseudojet is born so near;
+    the first pseudojet to get there keeps it.
     """
-    p4, where, birth, death, root = history
+    p4, where, birth, reached, root = history
     n_y = max(1, math.ceil(2.0 * reach / spacing))
     n_phi = max(1, math.ceil(2.0 * math.pi / spacing))
     d_y, d_phi = 2.0 * reach / n_y, 2.0 * math.pi / n_phi
@@ -275,7 +278,7 @@ def ghost_areas(history, radius, spacing, reach):  # type: ignore[no-untyped-def
     owner = np.full((n_y, n_phi), -1)
     for i in range(len(root)):
         y, phi, weight = where[i]
-        limit_2 = min(radius**2, death[i] / weight)
+        limit_2 = min(radius**2, reached[i] / weight)
         limit = math.sqrt(limit_2)
         first = max(0, math.ceil((y - limit + reach) / d_y - 0.5))
         last = min(n_y - 1, math.floor((y + limit + reach) / d_y - 0.5))
