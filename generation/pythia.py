@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -154,7 +155,7 @@ class Generator:
         with captured_stdout() as said:
             batch = self._pythia.nextBatch(n_events)
             if not len(batch):
-                raise GenerationError(f"{self._process.name}: Pythia cannot make an event: {said()}")
+                raise GenerationError(f"{self._process.name}: Pythia cannot make an event: {' '.join(said().split())}")
         first = self._made
         self._made += len(batch)
         cross_section = float(self._pythia.infoPython().sigmaGen()) * PB_PER_MB
@@ -185,16 +186,29 @@ def generate_batches(process: Process, n_events: int, seed: int, batch_size: int
 
 
 def _initialised(process: PythiaProcess, settings: Sequence[str], hooks: Sequence[Any]) -> pythia8mc.Pythia:
-    with captured_stdout() as said:
+    commands = (*_QUIET, *process.settings(), *_QUIET, *settings)
+    with captured_stdout():
         pythia = pythia8mc.Pythia("", False)
-        for setting in (*_QUIET, *process.settings(), *_QUIET, *settings):
-            if not pythia.readString(setting):
-                raise GenerationError(f"{process.name}: Pythia does not know the setting '{setting}'")
+        for command in commands:
+            if not pythia.readString(command):
+                raise GenerationError(f"{process.name}: Pythia does not know the setting '{command}'")
         for hook in hooks:
             pythia.addUserHooksPtr(hook)
         if not pythia.init():
-            raise GenerationError(f"{process.name}: Pythia cannot be initialised: {said() or 'it gives no reason'}")
+            reason = _reason([command for command in commands if command not in _QUIET])
+            raise GenerationError(f"{process.name}: Pythia cannot be initialised: {reason}")
     return pythia
+
+
+def _reason(commands: Sequence[str]) -> str:
+    """What Pythia complains of when it is not told to be quiet."""
+    with captured_stdout() as said:
+        pythia = pythia8mc.Pythia("", False)
+        for command in commands:
+            pythia.readString(command)
+        pythia.init()
+        complaints = re.findall(r"PYTHIA (?:Error|Abort) (.*)", said())
+    return "; ".join(complaint.strip() for complaint in complaints) or "it gives no reason"
 
 
 def make_tables(process: PythiaProcess, cache: Path) -> Path:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def captured_stdout() -> Iterator[Callable[[], str]]:
-    """Divert file descriptor 1; yields a function that returns what was printed so far, on one line."""
+    """Divert file descriptor 1; yields a function that returns what was printed so far."""
     flush = ctypes.CDLL(None).fflush
     sys.stdout.flush()
     flush(None)
@@ -23,7 +23,7 @@ def captured_stdout() -> Iterator[Callable[[], str]]:
         def said() -> str:
             flush(None)
             stream.seek(0)
-            return " ".join(stream.read().decode(errors="replace").split())
+            return stream.read().decode(errors="replace")
 
         try:
             yield said

@@ -173,8 +173,11 @@ def cluster(px, py, pz, e, radius):  # type: ignore[no-untyped-def]  # noqa: ANN
     y, phi, weight = where[:n, 0].copy(), where[:n, 1].copy(), where[:n, 2].copy()
     near = np.full(n, -1)
     near_2 = np.full(n, radius**2)
+    # Most pairs are far apart in rapidity alone, which is cheap to see.
     for i in range(n):
         for j in range(i):
+            if abs(y[i] - y[j]) >= radius:
+                continue
             d_2 = _distance_2(y[i], phi[i], y[j], phi[j])
             if d_2 < near_2[i]:
                 near_2[i], near[i] = d_2, j
@@ -220,14 +223,14 @@ def cluster(px, py, pz, e, radius):  # type: ignore[no-untyped-def]  # noqa: ANN
                 # The neighbour is gone: search anew. The merged one has its turn below.
                 near[i], near_2[i] = -1, radius**2
                 for j in range(n_live):
-                    if j != i and j != merged:
+                    if abs(y[i] - y[j]) < radius and j != i and j != merged:
                         d_2 = _distance_2(y[i], phi[i], y[j], phi[j])
                         if d_2 < near_2[i]:
                             near_2[i], near[i] = d_2, j
                 measure[i] = near_2[i] * (min(weight[i], weight[near[i]]) if near[i] >= 0 else weight[i])
             elif near[i] == last:
                 near[i] = a
-            if merged >= 0:
+            if merged >= 0 and abs(y[i] - y[merged]) < radius:
                 d_2 = _distance_2(y[i], phi[i], y[merged], phi[merged])
                 if d_2 < near_2[i]:
                     near_2[i], near[i] = d_2, merged

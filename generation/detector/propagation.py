@@ -104,7 +104,7 @@ def _source(events: GenEvents) -> _Source:
     return _Source(**{name: getattr(events, name) for name in _Source._fields})
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _propagate(hard, soft, crossings, species, cylinder):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     n_events = len(crossings.offsets) - 1
     capacity = 0
@@ -121,35 +121,13 @@ def _propagate(hard, soft, crossings, species, cylinder):  # type: ignore[no-unt
     n = 0
     for event in range(n_events):
         for i in range(crossings.offsets[event], crossings.offsets[event + 1]):
-            pileup = i > crossings.offsets[event]
-            source = soft if pileup else hard
-            cos_phi, sin_phi = math.cos(crossings.phi[i]), math.sin(crossings.phi[i])
-            for j in range(source.offsets[crossings.source[i]], source.offsets[crossings.source[i] + 1]):
-                k = row_of(source.pid[j], species.large)
-                q = species.charge[k] if source.pid[j] > 0 else -species.charge[k]
-                if q == 0 and species.ecal[k] == 0.0 and species.hcal[k] == 0.0:
-                    continue
-                px = cos_phi * source.px[j] - sin_phi * source.py[j]
-                py = sin_phi * source.px[j] + cos_phi * source.py[j]
-                x = 1e-3 * (cos_phi * source.x[j] - sin_phi * source.y[j])
-                y = 1e-3 * (sin_phi * source.x[j] + cos_phi * source.y[j])
-                z = 1e-3 * (source.z[j] + crossings.z[i])
-                there = to_surface(x, y, z, px, py, float(source.pz[j]), q, cylinder)
-                if not there[0]:
-                    continue
-                row[n], pid[n], charge[n], is_pileup[n] = k, source.pid[j], q, pileup
-                pt = math.hypot(px, py)
-                columns[0, n] = pt
-                columns[1, n] = math.asinh(source.pz[j] / pt)
-                columns[2, n] = there[3]
-                columns[3, n] = source.e[j]
-                columns[4, n] = source.mass[j]
-                columns[5, n] = there[1]
-                columns[6, n] = there[2]
-                columns[7, n] = 1e3 * z
-                columns[8, n] = 1e3 * there[4]
-                columns[9, n] = 1e3 * there[5]
-                n += 1
+            place = (crossings.z[i], math.cos(crossings.phi[i]), math.sin(crossings.phi[i]))
+            begin = n
+            if i == crossings.offsets[event]:
+                n = _transport(hard, crossings.source[i], place, species, cylinder, row, pid, charge, columns, n)
+            else:
+                n = _transport(soft, crossings.source[i], place, species, cylinder, row, pid, charge, columns, n)
+            is_pileup[begin:n] = i > crossings.offsets[event]
         offsets_out[event + 1] = n
     return (
         offsets_out,
@@ -170,7 +148,40 @@ def _propagate(hard, soft, crossings, species, cylinder):  # type: ignore[no-unt
     )
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _transport(source, interaction, place, species, cylinder, row, pid, charge, columns, n):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0913, PLR0917
+    """Append what one interaction, put in its place, sends to the surface; return the new length."""
+    z_vertex, cos_phi, sin_phi = place
+    for j in range(source.offsets[interaction], source.offsets[interaction + 1]):
+        k = row_of(source.pid[j], species.large)
+        q = species.charge[k] if source.pid[j] > 0 else -species.charge[k]
+        if q == 0 and species.ecal[k] == 0.0 and species.hcal[k] == 0.0:
+            continue
+        px = cos_phi * source.px[j] - sin_phi * source.py[j]
+        py = sin_phi * source.px[j] + cos_phi * source.py[j]
+        pz = float(source.pz[j])
+        x = 1e-3 * (cos_phi * source.x[j] - sin_phi * source.y[j])
+        y = 1e-3 * (sin_phi * source.x[j] + cos_phi * source.y[j])
+        z = 1e-3 * (source.z[j] + z_vertex)
+        there = to_surface(x, y, z, px, py, pz, q, cylinder)
+        if there[0]:
+            row[n], pid[n], charge[n] = k, source.pid[j], q
+            pt = math.sqrt(px * px + py * py)
+            columns[0, n] = pt
+            columns[1, n] = math.asinh(pz / pt)
+            columns[2, n] = there[3]
+            columns[3, n] = source.e[j]
+            columns[4, n] = source.mass[j]
+            columns[5, n] = there[1]
+            columns[6, n] = there[2]
+            columns[7, n] = 1e3 * z
+            columns[8, n] = 1e3 * there[4]
+            columns[9, n] = 1e3 * there[5]
+            n += 1
+    return n
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def to_surface(  # noqa: PLR0911, PLR0913, PLR0917
     x: float, y: float, z: float, px: float, py: float, pz: float, charge: int, cylinder: Cylinder
 ) -> tuple[bool, float, float, float, float, float]:
@@ -184,8 +195,8 @@ def to_surface(  # noqa: PLR0911, PLR0913, PLR0917
         (of a neutral particle: phi at production, 0 and its production z).
     """
     nothing = (False, 0.0, 0.0, 0.0, 0.0, 0.0)
-    rho_0 = math.hypot(x, y)
-    pt = math.hypot(px, py)
+    rho_0 = math.sqrt(x * x + y * y)
+    pt = math.sqrt(px * px + py * py)
     if rho_0 > cylinder.radius or abs(z) > cylinder.half_length or pt < _PT_MIN:
         return nothing
     # Transverse path to the end cap; a straight line goes farthest out, which excludes most of what is forward.
@@ -207,7 +218,7 @@ def to_surface(  # noqa: PLR0911, PLR0913, PLR0917
         radius = pt / (charge * cylinder.b_z * _CURVATURE)
         r, turn = abs(radius), math.copysign(1.0, radius)
         x_c, y_c = x + radius * py / pt, y - radius * px / pt
-        r_c = math.hypot(x_c, y_c)
+        r_c = math.sqrt(x_c * x_c + y_c * y_c)
         x_a, y_a = (x - x_c) / r, (y - y_c) / r
         x_b, y_b = (-x_c / r_c, -y_c / r_c) if r_c > 0.0 else (x_a, y_a)
         # Angle turned from here until closest approach, negative where that lies behind.
@@ -224,7 +235,7 @@ def to_surface(  # noqa: PLR0911, PLR0913, PLR0917
         phi = math.atan2(-turn * x_b, turn * y_b)
         d_0 = turn * (r_c - r)
         z_d = z + pz / pt * r * approach
-    rho = math.hypot(x_s, y_s)
+    rho = math.sqrt(x_s * x_s + y_s * y_s)
     if rho * sinh_max < abs(z_s):
         return nothing
     return True, math.asinh(z_s / rho), math.atan2(y_s, x_s), phi, d_0, z_d

@@ -17,12 +17,12 @@ from generation.detector.objects import Isolated, identify, unique_jets
 from generation.detector.output import Collection, DelphesEvents, concatenate
 from generation.detector.pileup import Crossings, draw_crossings
 from generation.detector.propagation import Particles, propagate
-from generation.detector.species import make_species
+from generation.detector.species import Species, make_species
 from generation.detector.tracking import Tracks, track
 from generation.events import GenEvents, offsets_of
 
 #: Events that are simulated together; more would not fit the processor's cache.
-_BLOCK = 32
+_BLOCK = 16
 
 #: Wraps each module's work, for instance to time it.
 Stage = Callable[[str], AbstractContextManager[None]]
@@ -60,8 +60,10 @@ def simulate(
     """
     if mean_pileup > 0 and pool is not None and len(pool) == 0:
         raise ValueError("the pile-up pool holds no events")
+    soft = pool if mean_pileup > 0 else None
+    species = make_species(card, [events.pid] if soft is None else [events.pid, soft.pid])
     return concatenate(
-        [_simulate(block, pool if mean_pileup > 0 else None, mean_pileup, card, rng, stage) for block in _blocks(events)]
+        [_simulate(block, soft, mean_pileup, card, species, rng, stage) for block in _blocks(events)]
     )
 
 
@@ -75,13 +77,13 @@ def _simulate(
     pool: GenEvents | None,
     mean_pileup: float,
     card: DetectorCard,
+    species: Species,
     rng: np.random.Generator,
     stage: Stage,
 ) -> DelphesEvents:
     eta_max = max(calorimeter.towers[-1].eta_edges[-1] for calorimeter in (card.ecal, card.hcal))
     with stage("propagation"):
         crossings = draw_crossings(len(events), 0 if pool is None else len(pool), mean_pileup, card.vertex, rng)
-        species = make_species(card, events.pid if pool is None else np.concatenate((events.pid, pool.pid)))
         particles = propagate(events, pool, crossings, species, card.solenoid, eta_max)
     with stage("tracks"):
         tracks = track(particles, crossings.z[crossings.offsets[:-1]], species, card.tracking, rng)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +32,7 @@ class Species(NamedTuple):
     hcal: NDArray[np.float64]
 
 
-def make_species(card: DetectorCard, pids: NDArray[np.int32]) -> Species:
+def make_species(card: DetectorCard, pids: Sequence[NDArray[np.int32]]) -> Species:
     """Tables for a card.
 
     Parameters
@@ -38,14 +40,15 @@ def make_species(card: DetectorCard, pids: NDArray[np.int32]) -> Species:
     card
         Gives calorimeter shares, and what is invisible.
     pids
-        PDG numbers that may occur; only those of 8192 and up matter.
+        PDG numbers that may occur, in any number of arrays; only those of 8192 and up matter.
     """
-    absolute = np.abs(pids)
-    large = np.unique(absolute[absolute >= _TABLE_SIZE]).astype(np.int32)
+    beyond = [np.abs(part[(part >= _TABLE_SIZE) | (part <= -_TABLE_SIZE)]) for part in pids]
+    large = np.unique(np.concatenate(beyond)).astype(np.int32)
     numbers = np.concatenate((np.arange(_TABLE_SIZE), large))
     charge = np.zeros(len(numbers), dtype=np.int8)
-    for number in {*_known_numbers(), *large.tolist()}:
-        charge[np.searchsorted(numbers, number)] = _charge(number)
+    for number in _known_numbers():
+        charge[number] = _charge(number)
+    charge[_TABLE_SIZE:] = [_charge(number) for number in large.tolist()]
     kind = np.zeros(len(numbers), dtype=np.int8)
     for number, value in _KINDS.items():
         kind[number] = value
@@ -64,10 +67,12 @@ def make_species(card: DetectorCard, pids: NDArray[np.int32]) -> Species:
     return Species(large, charge, kind, *shares)
 
 
-def _known_numbers() -> set[int]:
-    return {number for p in Particle.all() if 0 < (number := int(p.pdgid)) < _TABLE_SIZE}
+@cache
+def _known_numbers() -> frozenset[int]:
+    return frozenset(number for p in Particle.all() if 0 < (number := int(p.pdgid)) < _TABLE_SIZE)
 
 
+@cache
 def _charge(number: int) -> int:
     """Charge in units of e, towards zero as Delphes has it; 0 where the number has no meaning."""
     return int(PDGID(number).charge or 0)
