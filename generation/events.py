@@ -94,6 +94,12 @@ def ranges(starts: NDArray[np.integer[Any]], counts: NDArray[np.integer[Any]]) -
     return indices
 
 
+def sum_per_event(values: NDArray[np.float64], offsets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Sum of the values of each event, (n,)."""
+    event = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    return np.bincount(event, weights=values, minlength=len(offsets) - 1).astype(np.float64)
+
+
 def concatenate_events(parts: Sequence[GenEvents]) -> GenEvents:
     """Join consecutive parts of one run; the cross-section is the last one's, the best estimate.
 

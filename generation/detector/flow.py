@@ -12,7 +12,7 @@ from generation.detector.jets import Candidates
 from generation.detector.propagation import Particles
 from generation.detector.species import HADRON
 from generation.detector.tracking import Tracks
-from generation.events import offsets_of
+from generation.events import offsets_of, sum_per_event
 
 #: Origin of a flow candidate; tracks are 0.
 TRACK, PHOTON, NEUTRAL_HADRON = 0, 1, 2
@@ -83,12 +83,8 @@ def build_flow(
 
 def missing_momentum(candidates: Candidates) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Missing p_T, and eta and phi of the vector opposite to the sum of each event."""
-    px, py, pz = (-_sums(column, candidates.offsets) for column in (candidates.px, candidates.py, candidates.pz))
+    px, py, pz = (-sum_per_event(column, candidates.offsets) for column in (candidates.px, candidates.py, candidates.pz))
     met = np.hypot(px, py)
     eta = np.arcsinh(np.divide(pz, met, out=np.zeros_like(pz), where=met > 0))
     return met, eta, np.arctan2(py, px)
 
-
-def _sums(values: NDArray[np.float64], offsets: NDArray[np.int64]) -> NDArray[np.float64]:
-    event = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    return np.bincount(event, weights=values, minlength=len(offsets) - 1)

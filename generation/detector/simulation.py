@@ -19,7 +19,7 @@ from generation.detector.pileup import Crossings, draw_crossings
 from generation.detector.propagation import Particles, propagate
 from generation.detector.species import Species, make_species
 from generation.detector.tracking import Tracks, track
-from generation.events import GenEvents, offsets_of
+from generation.events import GenEvents, offsets_of, sum_per_event
 
 #: Events that are simulated together; more would not fit the processor's cache.
 _BLOCK = 16
@@ -200,12 +200,10 @@ def _met(flow: Flow) -> Collection:
 
 
 def _scalar_ht(jets: Clustered, unique: NDArray[np.bool_], isolated: dict[str, Isolated]) -> Collection:
-    n_events = len(jets.offsets) - 1
     jet_pt = np.where(unique, np.hypot(jets.p4[:, 0], jets.p4[:, 1]), 0.0)
-    parts = [(jets.offsets, jet_pt), *((objects.offsets, objects.pt) for objects in isolated.values())]
-    ht = np.zeros(n_events)
-    for offsets, pt in parts:
-        ht += np.bincount(np.repeat(np.arange(n_events), np.diff(offsets)), weights=pt, minlength=n_events)
+    ht = sum_per_event(jet_pt, jets.offsets)
+    for objects in isolated.values():
+        ht += sum_per_event(objects.pt, objects.offsets)
     return _single({"HT": _float(ht)})
 
 
