@@ -138,13 +138,13 @@ def write_hepmc(events: GenEvents, path: str | Path) -> None:
 
     Two incoming protons feed all vertices, since the format wants every vertex connected.
     """
-        with atomic_path(path) as temporary, pyhepmc.open(str(temporary), "w", format="hepmc3") as stream:
+    with atomic_path(path) as temporary, pyhepmc.open(str(temporary), "w", format="hepmc3") as stream:
         for i in range(len(events)):
             stream.write(_to_hepmc(events, i))
 
 
 def _to_hepmc(events: GenEvents, i: int) -> Any:
-        event = pyhepmc.GenEvent(pyhepmc.Units.GEV, pyhepmc.Units.MM)
+    event = pyhepmc.GenEvent(pyhepmc.Units.GEV, pyhepmc.Units.MM)
     event.event_number = int(events.number[i])
     event.weights = [float(events.weight[i])]
     begin, end = int(events.offsets[i]), int(events.offsets[i + 1])
