@@ -40,9 +40,7 @@ class GenerationConfig(StrictModel):
     pileup: PileUpConfig = Field(PileUpConfig(), description="Pile-up.")
     detector: DetectorConfig = Field(DetectorConfig(), description="The detector.")
     batch_events: int = Field(250, gt=0, le=10_000, description="Events of one batch; the output depends on it.")
-    cache: Path | None = Field(
-        None, description="Folder for pile-up pools and Pythia's tables.  [default: user's cache]"
-    )
+    cache: Path | None = Field(None, description="Folder for pile-up pools and Pythia's tables.")
 
 
 def make_process(name: str, settings: dict[str, Any], source: str = "process settings") -> Process:

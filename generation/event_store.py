@@ -38,7 +38,7 @@ def load_events(path: str | Path) -> GenEvents:
         Absent, truncated, or another kind of file.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             columns = {name: arrays[name] for name in _COLUMNS}
         return GenEvents(**columns | {"cross_section": float(columns["cross_section"])})
     except OSError as error:

@@ -81,12 +81,13 @@ class LeptonFilter(StrictModel):
     muon_eta_max: float = Field(2.1, gt=0, description="Largest |eta| of a muon.")
     heavy_quarks_only: bool = Field(
         default=False,
-        description="QCD only: events without a b or c quark of that p_T are stopped before hadronisation.",
+        description="QCD only: events without a b or c quark for the lepton are stopped before hadronisation.",
     )
 
     def hooks(self) -> list[pythia8mc.UserHooks]:
         """Early veto of QCD events, before hadronisation."""
-        return [HeavyQuarkHook(self.pt_min)] if self.heavy_quarks_only else []
+        # Fragmentation and decay leave a lepton at most four fifths of its quark's p_T, in all but rare cases.
+        return [HeavyQuarkHook(1.25 * self.pt_min)] if self.heavy_quarks_only else []
 
     def accept(self, events: GenEvents) -> NDArray[np.bool_]:
         """Mask (n,) of the events to keep."""

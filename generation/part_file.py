@@ -38,7 +38,7 @@ def load_part(path: Path) -> tuple[DelphesEvents, Normalisation]:
         Absent, truncated, or another kind of file.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             arrays: dict[str, NDArray[Any]] = dict(stored)
         generated, accepted, *sums = arrays.pop(_NORMALISATION).tolist()
     except (OSError, zipfile.BadZipFile, AttributeError, KeyError, ValueError, EOFError) as error:

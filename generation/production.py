@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from darktrigger.files import atomic_path, hash_of, read_json, write_json
+from darktrigger.files import hash_of, read_json, write_json
 from generation.delphes_file import DelphesWriter
 from generation.detectors import Detector
 from generation.events import GenEvents, concatenate_events
@@ -174,4 +174,5 @@ def _merge(parts: list[Path], output: Path, record: dict[str, Any]) -> None:
     with DelphesWriter(output) as writer:
         for part in parts:
             writer.write(load_part(part)[0])
+        writer.metadata.update(record)
     write_json(output.with_name(f"{output.name}.json"), record)

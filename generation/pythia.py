@@ -111,14 +111,10 @@ class Generator:
     """
 
     def __init__(self, process: PythiaProcess, seed: int, cache: Path | None = None) -> None:
-        pythia_seed, hook_seed = np.random.SeedSequence(seed).spawn(2)
         self._process = process
-        self._hooks = process.hooks(np.random.default_rng(hook_seed))  # kept: Pythia does not own them
         self._made = self._used = self._accepted = 0  # events from Pythia, those a filter has judged, those it took
         self._weights_used = self._weights_accepted = 0.0
-        seeds = ("Random:setSeed = on", f"Random:seed = {1 + int(pythia_seed.generate_state(1)[0]) % _MAX_SEED}")
-        tables = () if cache is None else _tables(process, cache)
-        self._pythia = _initialised(process, (*tables, *seeds), self._hooks)
+        self._pythia, self._hooks = initialised_pythia(process, seed, cache)
 
     def batches(self, n_events: int, batch_size: int) -> Iterator[GeneratedBatch]:
         """Exactly ``n_events`` accepted events, in batches of at most ``batch_size``."""
@@ -183,6 +179,20 @@ def generate_batches(process: Process, n_events: int, seed: int, batch_size: int
     """
     for batch in process.batches(n_events, seed, batch_size):
         yield replace(batch.events, cross_section=batch.normalisation.cross_section)
+
+
+def initialised_pythia(
+    process: PythiaProcess, seed: int, cache: Path | None, *settings: str
+) -> tuple[pythia8mc.Pythia, list[pythia8mc.UserHooks]]:
+    """A Pythia ready to run, and its hooks, which the caller must keep: Pythia does not own them.
+
+    See :class:`Generator` for what it takes and raises; ``settings`` come last.
+    """
+    pythia_seed, hook_seed = np.random.SeedSequence(seed).spawn(2)
+    hooks = process.hooks(np.random.default_rng(hook_seed))
+    seeds = ("Random:setSeed = on", f"Random:seed = {1 + int(pythia_seed.generate_state(1)[0]) % _MAX_SEED}")
+    tables = () if cache is None else _tables(process, cache)
+    return _initialised(process, (*tables, *seeds, *settings), hooks), hooks
 
 
 def _initialised(process: PythiaProcess, settings: Sequence[str], hooks: Sequence[Any]) -> pythia8mc.Pythia:

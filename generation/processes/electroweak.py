@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
 from generation.filters import EventFilter, JetFilter, LeptonFilter
 from generation.processes.base import PythiaProcess, switch
+from generation.pythia import GeneratedBatch
+from generation.rehadronise import rehadronised_batches
 
 _LEPTONS = "11 13 15"
 
@@ -90,12 +94,17 @@ class QcdLeptons(LeptonTriggered):
 
     name: ClassVar[str] = "qcd-leptons"
 
-    filter: EventFilter | None = Field(LeptonFilter(heavy_quarks_only=True), description="The lepton trigger.")
+    filter: LeptonFilter = Field(LeptonFilter(heavy_quarks_only=True), description="The lepton trigger.")
+    hadronisations: int = Field(20, gt=0, description="How often each parton-level event is hadronised.")
     pt_hat_min: float = Field(25.0, gt=0, description="Least p_T of the hard scattering, GeV.")
 
     def process_settings(self) -> tuple[str, ...]:
         """See :meth:`PythiaProcess.process_settings`."""
         return ("HardQCD:all = on", f"PhaseSpace:pTHatMin = {self.pt_hat_min}")
+
+    def batches(self, n_events: int, seed: int, batch_size: int, cache: Path | None = None) -> Iterator[GeneratedBatch]:
+        """See :meth:`Process.batches`; with :func:`rehadronised_batches`."""
+        return rehadronised_batches(self, n_events, seed, batch_size, cache)
 
 
 class Leptoquark(LeptonTriggered):
