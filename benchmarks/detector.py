@@ -1,6 +1,6 @@
 """Time of each module of the embedded detector, per event on one core, beside real Delphes where it is installed.
 
-    python benchmarks/detector.py events.hepmc.gz pool.hepmc.gz --pileup 50
+For instance: python benchmarks/detector.py events.hepmc.gz pool.hepmc.gz --pileup 50
 """
 
 from __future__ import annotations

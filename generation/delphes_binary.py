@@ -95,7 +95,7 @@ def _check(path: Path, result: subprocess.CompletedProcess[str]) -> int:
         raise DarktriggerError(f"{EXECUTABLE}: exited with 0 but wrote no file\n{_tail(result)}")
     try:
         with uproot.open(path) as file:
-            tree: Any = file["Delphes"] if "Delphes" in file else None
+            tree: Any = file.get("Delphes")
             n_events = 0 if tree is None else int(tree.num_entries)
             missing = [name for name in tcl_card.BRANCHES if tree is not None and name not in tree]
     except Exception as error:  # a damaged file raises almost anything
@@ -134,10 +134,7 @@ def _pileup_records(pool: GenEvents, begin: int, end: int) -> bytes:
 
 
 def write_hepmc(events: GenEvents, path: str | Path) -> None:
-    """Write stable particles as HepMC3 text, with one vertex for each production point.
-
-    Two incoming protons feed all vertices, since the format wants every vertex connected.
-    """
+    """Write stable particles as HepMC3 text, with one vertex for each production point."""
     with atomic_path(path) as temporary, pyhepmc.open(str(temporary), "w", format="hepmc3") as stream:
         for i in range(len(events)):
             stream.write(_to_hepmc(events, i))
@@ -149,18 +146,28 @@ def _to_hepmc(events: GenEvents, i: int) -> Any:
     event.weights = [float(events.weight[i])]
     begin, end = int(events.offsets[i]), int(events.offsets[i + 1])
     beam = float(max(1.0, math.fsum(events.e[begin:end].tolist()) / 2))
-    protons = [pyhepmc.GenParticle((0.0, 0.0, sign * beam, beam), 2212, 4) for sign in (1, -1)]
+    primary = pyhepmc.GenVertex()
+    for sign in (1, -1):
+        primary.add_particle_in(pyhepmc.GenParticle((0.0, 0.0, sign * beam, beam), 2212, 4))
+    event.add_vertex(primary)
     places = np.column_stack([getattr(events, name)[begin:end] for name in "xyzt"])
     unique, which = np.unique(places, axis=0, return_inverse=True)
-    vertices = [pyhepmc.GenVertex(tuple(float(value) for value in place)) for place in unique]
-    for vertex in vertices:
-        for proton in protons:
-            vertex.add_particle_in(proton)
+    vertices = [_vertex(event, primary, tuple(place)) for place in unique.astype(float).tolist()]
     for j, k in zip(range(begin, end), which.reshape(-1).tolist(), strict=True):
         momentum = tuple(float(getattr(events, name)[j]) for name in ("px", "py", "pz", "e"))
         particle = pyhepmc.GenParticle(momentum, int(events.pid[j]), 1)
         particle.generated_mass = float(events.mass[j])
         vertices[k].add_particle_out(particle)
-    for vertex in vertices:
-        event.add_vertex(vertex)
     return event
+
+
+def _vertex(event: Any, primary: Any, place: tuple[float, ...]) -> Any:
+    """A vertex at a place: the primary one, or one that a particle without momentum connects to it."""
+    if not any(place):
+        return primary
+    link = pyhepmc.GenParticle((0.0, 0.0, 0.0, 0.0), 0, 2)
+    primary.add_particle_out(link)
+    vertex = pyhepmc.GenVertex(place)
+    vertex.add_particle_in(link)
+    event.add_vertex(vertex)
+    return vertex

@@ -72,10 +72,8 @@ class DelphesWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            if error is None and self._tree is None:
-                raise DarktriggerError(f"{self._path}: no events to write")
             if error is None:
-                self._file[METADATA] = json.dumps(self.metadata)
+                self._finish()
             self._file.close()
             if error is None:
                 nest_branches(self._temporary)
@@ -84,9 +82,18 @@ class DelphesWriter:
             raise
         self._stack.__exit__(kind, error, traceback)
 
+    def _finish(self) -> None:
+        if self._tree is None:
+            raise DarktriggerError(f"{self._path}: no events to write")
+        self._file[METADATA] = json.dumps(self.metadata)
+
     def _make_tree(self, branches: Mapping[str, Any]) -> Any:
-        types = {name: values.dtype if isinstance(values, np.ndarray) else values.type for name, values in branches.items()}
-        tree = self._file.mktree(TREE, types, counter_name=lambda name: f"{name.split('.')[0]}_size", title="Analysis tree")
+        types = {
+            name: values.dtype if isinstance(values, np.ndarray) else values.type for name, values in branches.items()
+        }
+        tree = self._file.mktree(
+            TREE, types, counter_name=lambda name: f"{name.split('.')[0]}_size", title="Analysis tree"
+        )
         _mend_inner_shapes(tree)
         return tree
 
@@ -133,7 +140,7 @@ class _Branch(NamedTuple):
 
 #: Byte count, class tag and name in front of a TBranch; an empty TObjArray; offset of reference numbers.
 _BRANCH_HEADER = 4 + 4 + len(b"TBranch\0")
-_EMPTY_ARRAY = bytes.fromhex("40000015" "0003" "0001" "00000000" "03000000" "00" "00000000" "00000000")
+_EMPTY_ARRAY = bytes.fromhex("40000015000300010000000003000000000000000000000000")
 _ARRAY_HEADER = len(_EMPTY_ARRAY)
 _COUNT_MASK = 0x40000000
 _MAP_OFFSET = 2
@@ -189,7 +196,10 @@ def _nest(blob: bytes, branches: list[_Branch], key_length: int) -> bytes:
         moved += data
         position += len(data)
     references = {
-        key_length + branch.start + branch.leaf + _MAP_OFFSET: key_length + starts[branch.name] + _leaf_offset(branch, children) + _MAP_OFFSET
+        key_length + branch.start + branch.leaf + _MAP_OFFSET: key_length
+        + starts[branch.name]
+        + _leaf_offset(branch, children)
+        + _MAP_OFFSET
         for branch in branches
     }
     result = bytearray(blob[:first] + moved + blob[last:])

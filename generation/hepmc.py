@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import pyhepmc
@@ -64,14 +67,66 @@ class _Event:
         self.cross_section = event.cross_section.xsec() if event.cross_section else 0.0
 
 
+class _CountingFile(io.RawIOBase):
+    """A binary file that counts the event records that pass through; pyhepmc skips what it cannot parse."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._tail = b"\n"
+        self.n_events = 0
+
+    def readable(self) -> bool:
+        """Reading is all that it does."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer, counting lines that start an event."""
+        data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        seen = self._tail + data
+        self.n_events += seen.count(b"\nE ")
+        self._tail = seen[-2:]
+        return len(data)
+
+    def seekable(self) -> bool:
+        """Only back to the start, which pyhepmc does once it knows the format."""
+        return True
+
+    def seek(self, position: int, whence: int = io.SEEK_SET) -> int:
+        """Go back to the start and count anew."""
+        self._tail, self.n_events = b"\n", 0
+        return self._file.seek(position, whence)
+
+    def tell(self) -> int:
+        """Position in the file."""
+        return self._file.tell()
+
+
 def _events(path: str | Path) -> Iterator[_Event]:
+    """Events one by one.
+
+    Raises
+    ------
+    UnreadableFileError
+        Also where the file has more event records than can be parsed.
+    """
     if not Path(path).is_file():
         raise UnreadableFileError(path, "no such file")
+    n_read = 0
     try:
-        with pyhepmc.open(str(path), "r") as stream:
-            yield from map(_Event, stream)
-    except (OSError, RuntimeError, EOFError) as error:
+        with gzip.open(path) if Path(path).suffix == ".gz" else Path(path).open("rb") as plain:
+            file = _CountingFile(cast("BinaryIO", plain))
+            buffered = io.BufferedReader(file)
+            with pyhepmc.open(cast("Any", buffered)) as stream:
+                for event in stream:
+                    n_read += 1
+                    yield _Event(event)
+            while buffered.read(1 << 20):
+                pass
+    except (OSError, RuntimeError, EOFError, zlib.error) as error:
         raise UnreadableFileError(path, f"is not a sound HepMC file ({error})") from error
+    if n_read != file.n_events:
+        raise UnreadableFileError(path, f"is truncated or damaged ({n_read} of {file.n_events} events can be read)")
 
 
 def _join(events: list[_Event]) -> GenEvents:

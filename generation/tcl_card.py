@@ -9,7 +9,7 @@ from typing import Any
 from generation.detector import card as cards
 
 #: Tree branch, the Delphes array that fills it, and its class.
-BRANCH_SOURCES = (
+TREE = (
     ("Track", "TrackMerger/tracks", "Track"),
     ("Track_PUcorr", "TrackPileUpSubtractor/tracks", "Track"),
     ("ecalTower", "ECal/towers", "Tower"),
@@ -23,7 +23,7 @@ BRANCH_SOURCES = (
     ("Rho", "Rho/rho", "Rho"),
     ("Vertex", "PileUpMerger/vertices", "Vertex"),
 )
-BRANCHES = tuple(branch for branch, _, _ in BRANCH_SOURCES)
+BRANCHES = tuple(branch for branch, _, _ in TREE)
 _KINDS = {"hadron": "ChargedHadron", "electron": "Electron", "muon": "Muon"}
 _ARRAYS = {"hadron": "chargedHadrons", "electron": "electrons", "muon": "muons"}
 
@@ -60,7 +60,7 @@ def write_tcl(card: cards.DetectorCard, mean_pileup: float, pileup_file: str | P
             )
         ]),
         _merger("ScalarHT", [f"UniqueObjectFinder/{name}" for name in ("jets", "electrons", "photons", "muons")], None),
-        _module("TreeWriter", "TreeWriter", [], [f"Branch {source} {name} {kind}" for name, source, kind in BRANCH_SOURCES]),
+        _module("TreeWriter", "TreeWriter", [], [f"Branch {array} {name} {kind}" for name, array, kind in TREE]),
     ]  # fmt: skip
     path = "\n".join(f"  {module.split()[2]}" for module in modules)
     return f"set RandomSeed {seed}\n\nset ExecutionPath {{\n{path}\n}}\n\n" + "\n".join(modules)
@@ -225,7 +225,8 @@ def _jet_finder(jets: cards.Jets) -> str:
 
 def _objects(card: cards.DetectorCard) -> list[str]:
     sources = {
-        "photon": "ECal/eflowTowers", "electron": "TrackPileUpSubtractor/electrons", "muon": "TrackPileUpSubtractor/muons",
+        "photon": "ECal/eflowTowers", "electron": "TrackPileUpSubtractor/electrons",
+        "muon": "TrackPileUpSubtractor/muons",
     }  # fmt: skip
     modules = []
     for kind, source in sources.items():

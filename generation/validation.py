@@ -118,7 +118,9 @@ def read_sample(path: str | Path, suffix: str = "") -> Sample:
                 per_event[name] = _numpy(ak.flatten(tree[f"{collection}{suffix}.{member}"].array()))
         number = np.asarray(ak.flatten(tree["Event.Number"].array()), dtype=np.int64)
     if not per_event:
-        raise MissingBranchError(path, f"has none of the collections {', '.join(s.collection + suffix for s in SOURCES.values())}")
+        raise MissingBranchError(
+            path, f"has none of the collections {', '.join(s.collection + suffix for s in SOURCES.values())}"
+        )
     return Sample(number, per_event, spectra)
 
 
@@ -185,9 +187,9 @@ def spectrum(ours: Sample, reference: Sample, key: tuple[str, str]) -> Spectrum:
 def table(rows: Sequence[Comparison]) -> str:
     """The comparisons as text, one a line."""
     lines = [f"{'quantity':26s} {'ours':>10s} {'reference':>10s} {'difference':>12s} {'error':>8s} {'KS p':>7s}"]
-    for row in rows:
-        lines.append(
-            f"{row.quantity:26s} {row.mean:10.2f} {row.reference:10.2f} {row.difference:+12.2%} {row.error:8.2%} "
-            f"{row.ks_p:7.3f}{'' if row.passes else '  !'}"
-        )
+    lines.extend(
+        f"{row.quantity:26s} {row.mean:10.2f} {row.reference:10.2f} {row.difference:+12.2%} {row.error:8.2%} "
+        f"{row.ks_p:7.3f}{'' if row.passes else '  !'}"
+        for row in rows
+    )
     return "\n".join(lines)

@@ -44,7 +44,11 @@ def _draw(histogram: Spectrum, name: str, labels: tuple[str, str], *, logarithmi
     upper.stairs(histogram.reference, histogram.edges, color="black", linestyle="--", label=labels[1])
     upper.set_ylabel("deposits per event" if logarithmic or name.endswith("eta") else "share of events")
     upper.legend(frameon=False)
-    centres = np.sqrt(histogram.edges[1:] * histogram.edges[:-1]) if logarithmic else 0.5 * (histogram.edges[1:] + histogram.edges[:-1])
+    centres = (
+        np.sqrt(histogram.edges[1:] * histogram.edges[:-1])
+        if logarithmic
+        else 0.5 * (histogram.edges[1:] + histogram.edges[:-1])
+    )
     drawn = np.isfinite(histogram.ratio) & np.isfinite(histogram.error)
     lower.errorbar(centres[drawn], histogram.ratio[drawn], histogram.error[drawn], fmt="o", markersize=3, color="C0")
     lower.axhline(1.0, color="black", linewidth=0.8)

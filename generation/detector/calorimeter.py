@@ -37,14 +37,14 @@ class Sigma(NamedTuple):
 
 
 class Towers(NamedTuple):
-    """Towers, flat over events: energy (GeV), position, the tower's edges, index in the grid."""
+    """Towers, flat over events: energy (GeV), position, the tower's edges, its number in the grid."""
 
     offsets: NDArray[np.int64]
     e: NDArray[np.float64]
     eta: NDArray[np.float64]
     phi: NDArray[np.float64]
     edges: NDArray[np.float64]
-    index: NDArray[np.int64]
+    number: NDArray[np.int64]
 
 
 class Deposits(NamedTuple):
@@ -104,7 +104,7 @@ def deposit(
     return Deposits(Towers(*towers), Towers(*neutral), track_scale)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def tower_of(eta: float, phi: float, grid: Grid) -> int:
     """Tower at a position, -1 outside the calorimeter."""
     edges = grid.eta_edges
@@ -122,18 +122,19 @@ def tower_of(eta: float, phi: float, grid: Grid) -> int:
     return int(grid.first[ring] + sector)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def energy_sigma(eta: float, energy: float, sigma: Sigma) -> float:
     """Energy resolution, GeV; 0 beyond the last region."""
     for i in range(len(sigma.eta_max)):
         if abs(eta) <= sigma.eta_max[i]:
             square = (sigma.constant[i] * energy) ** 2 + sigma.stochastic[i] ** 2 * energy + sigma.noise[i] ** 2
-            return (sigma.scale[i] + sigma.bend[i] * (abs(eta) - sigma.eta_0[i]) ** 2) * math.sqrt(square)
+            shape = float(sigma.scale[i] + sigma.bend[i] * (abs(eta) - sigma.eta_0[i]) ** 2)
+            return shape * math.sqrt(square)
     return 0.0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _deposit(particles, share, tracks, grid, sigma, energy_min, significance_min, rng):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0913, PLR0915, PLR0917
+@njit(cache=True)
+def _deposit(particles, share, tracks, grid, sigma, energy_min, significance_min, rng):  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915
     n_events = len(particles.offsets) - 1
     n_towers = grid.first[-1]
     energy = np.zeros(n_towers)
@@ -146,7 +147,7 @@ def _deposit(particles, share, tracks, grid, sigma, energy_min, significance_min
     capacity = int(np.count_nonzero(share[particles.row])) + len(tracks.pt)
     seen, flow = np.empty((3, capacity)), np.empty((3, capacity))
     edges_seen, edges_flow = np.empty((capacity, 4)), np.empty((capacity, 4))
-    index_seen, index_flow = np.empty(capacity, dtype=np.int64), np.empty(capacity, dtype=np.int64)
+    number_seen, number_flow = np.empty(capacity, dtype=np.int64), np.empty(capacity, dtype=np.int64)
     offsets_seen, offsets_flow = np.zeros(n_events + 1, dtype=np.int64), np.zeros(n_events + 1, dtype=np.int64)
     n_seen = n_flow = 0
     touched = np.empty(capacity, dtype=np.int64)
@@ -199,11 +200,11 @@ def _deposit(particles, share, tracks, grid, sigma, energy_min, significance_min
                 seen[0, n_seen], seen[1, n_seen], seen[2, n_seen] = smeared, eta, phi
                 edges_seen[n_seen, 0], edges_seen[n_seen, 1] = eta_low, eta_high
                 edges_seen[n_seen, 2], edges_seen[n_seen, 3] = phi_low, phi_low + d_phi
-                index_seen[n_seen] = k
+                number_seen[n_seen] = k
                 if is_neutral:
                     flow[0, n_flow], flow[1, n_flow], flow[2, n_flow] = excess, eta, phi
                     edges_flow[n_flow] = edges_seen[n_seen]
-                    index_flow[n_flow] = k
+                    number_flow[n_flow] = k
                     n_flow += 1
                 n_seen += 1
             energy[k] = track_energy[k] = track_variance[k] = 0.0
@@ -213,7 +214,7 @@ def _deposit(particles, share, tracks, grid, sigma, energy_min, significance_min
                 track_scale[i] = scale_of_tower[tower_of_track[i]]
         offsets_seen[event + 1], offsets_flow[event + 1] = n_seen, n_flow
     return (
-        (offsets_seen, seen[0, :n_seen], seen[1, :n_seen], seen[2, :n_seen], edges_seen[:n_seen], index_seen[:n_seen]),
-        (offsets_flow, flow[0, :n_flow], flow[1, :n_flow], flow[2, :n_flow], edges_flow[:n_flow], index_flow[:n_flow]),
+        (offsets_seen, seen[0, :n_seen], seen[1, :n_seen], seen[2, :n_seen], edges_seen[:n_seen], number_seen[:n_seen]),
+        (offsets_flow, flow[0, :n_flow], flow[1, :n_flow], flow[2, :n_flow], edges_flow[:n_flow], number_flow[:n_flow]),
         track_scale,
     )

@@ -104,7 +104,7 @@ class Rings(StrictModel):
         """All edges in eta."""
         if self.n_eta is None:
             return np.array(self.eta_edges)
-        return np.linspace(*self.eta_edges, self.n_eta + 1)
+        return np.linspace(self.eta_edges[0], self.eta_edges[1], self.n_eta + 1)
 
 
 class EnergyResolution(StrictModel):

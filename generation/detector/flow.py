@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,8 @@ class Flow(NamedTuple):
         offsets = self.candidates.offsets
         kept = np.concatenate(([0], np.cumsum(chosen)))[offsets]
         momenta = (column[chosen] for column in self.candidates[1:])
-        return Flow(Candidates(kept, *momenta), *(column[chosen] for column in self[1:]))
+        columns: dict[str, Any] = {name: getattr(self, name)[chosen] for name in self._fields[1:]}
+        return Flow(Candidates(kept, *momenta), **columns)
 
 
 def build_flow(
@@ -83,8 +84,8 @@ def build_flow(
 
 def missing_momentum(candidates: Candidates) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Missing p_T, and eta and phi of the vector opposite to the sum of each event."""
-    px, py, pz = (-sum_per_event(column, candidates.offsets) for column in (candidates.px, candidates.py, candidates.pz))
+    momenta = (candidates.px, candidates.py, candidates.pz)
+    px, py, pz = (-sum_per_event(column, candidates.offsets) for column in momenta)
     met = np.hypot(px, py)
     eta = np.arcsinh(np.divide(pz, met, out=np.zeros_like(pz), where=met > 0))
     return met, eta, np.arctan2(py, px)
-

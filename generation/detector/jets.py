@@ -71,21 +71,23 @@ def find_jets(candidates: Candidates, card: cards.Jets, rapidity_max: float) -> 
     )
     rho = _densities(candidates, regions)
     reach = rapidity_max + card.radius
-    jets = _find_jets(candidates, card.radius, card.pt_min, math.sqrt(card.ghost_area), reach, regions, rho)
-    return Clustered(*jets, rho)
+    offsets, p4, area, jet_of = _find_jets(
+        candidates, card.radius, card.pt_min, math.sqrt(card.ghost_area), reach, regions, rho
+    )
+    return Clustered(offsets, p4, area, jet_of, rho)
 
 
 def _tiles(extent: float, size: float) -> int:
     return max(1, int(extent / size + 0.5))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _rapidity(pz: float, e: float) -> float:
     return 0.5 * math.log((e + pz) / (e - pz)) if e > abs(pz) else math.copysign(1e5, pz)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _densities(candidates, regions):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(cache=True)
+def _densities(candidates, regions):  # type: ignore[no-untyped-def]
     """Median over equal tiles of scalar p_T per area, for each event and region."""
     n_events = len(candidates.offsets) - 1
     rho = np.zeros((n_events, len(regions.low)))
@@ -107,8 +109,8 @@ def _densities(candidates, regions):  # type: ignore[no-untyped-def]  # noqa: AN
     return rho
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _find_jets(candidates, radius, pt_min, spacing, reach, regions, rho):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0913, PLR0917
+@njit(cache=True)
+def _find_jets(candidates, radius, pt_min, spacing, reach, regions, rho):  # type: ignore[no-untyped-def]
     n_events = len(candidates.offsets) - 1
     offsets = np.zeros(n_events + 1, dtype=np.int64)
     p4_out = np.empty((len(candidates.px), 4))
@@ -117,7 +119,13 @@ def _find_jets(candidates, radius, pt_min, spacing, reach, regions, rho):  # typ
     n_out = 0
     for event in range(n_events):
         begin, end = candidates.offsets[event], candidates.offsets[event + 1]
-        history = cluster(candidates.px[begin:end], candidates.py[begin:end], candidates.pz[begin:end], candidates.e[begin:end], radius)
+        history = cluster(
+            candidates.px[begin:end],
+            candidates.py[begin:end],
+            candidates.pz[begin:end],
+            candidates.e[begin:end],
+            radius,
+        )
         p4, root = history[0], history[4]
         areas = ghost_areas(history, radius, spacing, reach)
         hard = np.flatnonzero((root == np.arange(len(root))) & (p4[:, 0] ** 2 + p4[:, 1] ** 2 > pt_min**2))
@@ -148,8 +156,8 @@ def _find_jets(candidates, radius, pt_min, spacing, reach, regions, rho):  # typ
     return offsets, p4_out[:n_out], area_out[:n_out], jet_of
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def cluster(px, py, pz, e, radius):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, PLR0915
+@njit(cache=True)
+def cluster(px, py, pz, e, radius):  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915
     """Anti-k_T clustering of one event, E scheme, in O(n^2).
 
     Returns
@@ -223,7 +231,7 @@ def cluster(px, py, pz, e, radius):  # type: ignore[no-untyped-def]  # noqa: ANN
                 # The neighbour is gone: search anew. The merged one has its turn below.
                 near[i], near_2[i] = -1, radius**2
                 for j in range(n_live):
-                    if abs(y[i] - y[j]) < radius and j != i and j != merged:
+                    if abs(y[i] - y[j]) < radius and j not in (i, merged):
                         d_2 = _distance_2(y[i], phi[i], y[j], phi[j])
                         if d_2 < near_2[i]:
                             near_2[i], near[i] = d_2, j
@@ -248,8 +256,8 @@ def cluster(px, py, pz, e, radius):  # type: ignore[no-untyped-def]  # noqa: ANN
     return p4[:n_nodes], where[:n_nodes], birth[:n_nodes], reached[:n_nodes], root
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _locate(p4, where, i):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(cache=True)
+def _locate(p4, where, i):  # type: ignore[no-untyped-def]
     """Rapidity, phi and 1/p_T^2 of a node."""
     pt_2 = max(p4[i, 0] ** 2 + p4[i, 1] ** 2, 1e-300)
     where[i, 0] = _rapidity(p4[i, 2], p4[i, 3])
@@ -257,22 +265,22 @@ def _locate(p4, where, i):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN2
     where[i, 2] = 1.0 / pt_2
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _distance_2(y_a: float, phi_a: float, y_b: float, phi_b: float) -> float:
     d_phi = abs(phi_a - phi_b)
     d_phi = min(d_phi, 2.0 * math.pi - d_phi)
     return (y_a - y_b) ** 2 + d_phi**2
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def ghost_areas(history, radius, spacing, reach):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+@njit(cache=True)
+def ghost_areas(history, radius, spacing, reach):  # type: ignore[no-untyped-def]
     """Four-vector areas (m, 4) of the jets of :func:`cluster`: what their ghosts add up to.
 
     A ghost's distance measure from a pseudojet is their squared distance over the pseudojet's
     p_T^2. It is taken once clustering has come that far, or when a pseudojet is born so near;
     the first pseudojet to get there keeps it.
     """
-    p4, where, birth, reached, root = history
+    _, where, birth, reached, root = history
     n_y = max(1, math.ceil(2.0 * reach / spacing))
     n_phi = max(1, math.ceil(2.0 * math.pi / spacing))
     d_y, d_phi = 2.0 * reach / n_y, 2.0 * math.pi / n_phi

@@ -102,8 +102,8 @@ def _isolate(
     )
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _isolations(eta, phi, pt_flow, isolates, source, offsets, rows, event, pt, rho, cone, steps, rng):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0913, PLR0917
+@njit(cache=True)
+def _isolations(eta, phi, pt_flow, isolates, source, offsets, rows, event, pt, rho, cone, steps, rng):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
     passed = np.zeros(len(rows), dtype=np.bool_)
     isolation = np.zeros(len(rows))
     for n in range(len(rows)):

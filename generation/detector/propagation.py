@@ -104,8 +104,8 @@ def _source(events: GenEvents) -> _Source:
     return _Source(**{name: getattr(events, name) for name in _Source._fields})
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _propagate(hard, soft, crossings, species, cylinder):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(cache=True, error_model="numpy")
+def _propagate(hard, soft, crossings, species, cylinder):  # type: ignore[no-untyped-def]
     n_events = len(crossings.offsets) - 1
     capacity = 0
     for event in range(n_events):
@@ -148,8 +148,8 @@ def _propagate(hard, soft, crossings, species, cylinder):  # type: ignore[no-unt
     )
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _transport(source, interaction, place, species, cylinder, row, pid, charge, columns, n):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0913, PLR0917
+@njit(cache=True, error_model="numpy")
+def _transport(source, interaction, place, species, cylinder, row, pid, charge, columns, n):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
     """Append what one interaction, put in its place, sends to the surface; return the new length."""
     z_vertex, cos_phi, sin_phi = place
     for j in range(source.offsets[interaction], source.offsets[interaction + 1]):
@@ -181,8 +181,8 @@ def _transport(source, interaction, place, species, cylinder, row, pid, charge, 
     return n
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def to_surface(  # noqa: PLR0911, PLR0913, PLR0917
+@njit(cache=True, error_model="numpy")
+def to_surface(
     x: float, y: float, z: float, px: float, py: float, pz: float, charge: int, cylinder: Cylinder
 ) -> tuple[bool, float, float, float, float, float]:
     """One particle to the surface of the cylinder; lengths in m.

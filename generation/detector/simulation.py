@@ -25,7 +25,7 @@ from generation.events import GenEvents, offsets_of, sum_per_event
 _BLOCK = 16
 
 #: Wraps each module's work, for instance to time it.
-Stage = Callable[[str], AbstractContextManager[None]]
+Stage = Callable[[str], AbstractContextManager[object]]
 
 
 def simulate(
@@ -62,9 +62,7 @@ def simulate(
         raise ValueError("the pile-up pool holds no events")
     soft = pool if mean_pileup > 0 else None
     species = make_species(card, [events.pid] if soft is None else [events.pid, soft.pid])
-    return concatenate(
-        [_simulate(block, soft, mean_pileup, card, species, rng, stage) for block in _blocks(events)]
-    )
+    return concatenate([_simulate(block, soft, mean_pileup, card, species, rng, stage) for block in _blocks(events)])
 
 
 def _blocks(events: GenEvents) -> Iterator[GenEvents]:

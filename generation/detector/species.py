@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from particle import Particle, PDGID
+from particle import PDGID, Particle
 
 from generation.detector.card import DetectorCard
 
@@ -42,16 +42,15 @@ def make_species(card: DetectorCard, pids: Sequence[NDArray[np.int32]]) -> Speci
     pids
         PDG numbers that may occur, in any number of arrays; only those of 8192 and up matter.
     """
-    beyond = [np.abs(part[(part >= _TABLE_SIZE) | (part <= -_TABLE_SIZE)]) for part in pids]
-    large = np.unique(np.concatenate(beyond)).astype(np.int32)
+    large = np.array(sorted({number for part in pids for number in _large_numbers(part)}), dtype=np.int32)
     numbers = np.concatenate((np.arange(_TABLE_SIZE), large))
     charge = np.zeros(len(numbers), dtype=np.int8)
     for number in _known_numbers():
         charge[number] = _charge(number)
     charge[_TABLE_SIZE:] = [_charge(number) for number in large.tolist()]
     kind = np.zeros(len(numbers), dtype=np.int8)
-    for number, value in _KINDS.items():
-        kind[number] = value
+    for number, track_kind in _KINDS.items():
+        kind[number] = track_kind
     invisible = np.zeros(len(numbers), dtype=bool)
     for entry in card.invisible:
         invisible |= (numbers >= entry.first) & (numbers <= entry.last)
@@ -67,6 +66,11 @@ def make_species(card: DetectorCard, pids: Sequence[NDArray[np.int32]]) -> Speci
     return Species(large, charge, kind, *shares)
 
 
+def _large_numbers(pids: NDArray[np.int32]) -> list[int]:
+    beyond = pids[(pids >= _TABLE_SIZE) | (pids <= -_TABLE_SIZE)]
+    return [abs(number) for number in np.unique(beyond).tolist()]
+
+
 @cache
 def _known_numbers() -> frozenset[int]:
     return frozenset(number for p in Particle.all() if 0 < (number := int(p.pdgid)) < _TABLE_SIZE)
@@ -78,7 +82,7 @@ def _charge(number: int) -> int:
     return int(PDGID(number).charge or 0)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def row_of(pid: int, large: NDArray[np.int32]) -> int:
     """Row of a particle in the tables."""
     number = abs(pid)

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from generation.detector.card import EfficiencyRegion, MomentumResolution, Tracking, TrackModel
+from generation.detector.card import EfficiencyRegion, MomentumResolution, Tracking
 from generation.detector.propagation import Particles
 from generation.detector.species import Species
 from generation.events import offsets_of
@@ -89,7 +89,7 @@ def efficiency_steps(regions: Sequence[EfficiencyRegion]) -> Steps:
     return _steps(regions)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def efficiency(eta: float, pt: float, steps: Steps) -> float:
     """Efficiency at eta and p_T."""
     for i in range(len(steps.eta_max)):
@@ -102,7 +102,7 @@ def efficiency(eta: float, pt: float, steps: Steps) -> float:
     return 0.0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def pt_resolution(eta: float, pt: float, regions: Resolution) -> float:
     """Relative p_T resolution at eta and p_T, at most 1."""
     for i in range(len(regions.eta_max)):
@@ -111,7 +111,7 @@ def pt_resolution(eta: float, pt: float, regions: Resolution) -> float:
     return 0.0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def log_normal(mean: float, sigma: float, rng: np.random.Generator) -> float:
     """Draw from the log-normal distribution of this mean and standard deviation."""
     if mean <= 0.0:
@@ -120,8 +120,8 @@ def log_normal(mean: float, sigma: float, rng: np.random.Generator) -> float:
     return mean * math.exp(width * (rng.standard_normal() - 0.5 * width))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _track(particles, kinds, steps, resolutions, rng):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(cache=True)
+def _track(particles, kinds, steps, resolutions, rng):  # type: ignore[no-untyped-def]
     capacity = int(np.count_nonzero(particles.charge))
     chosen = np.empty(capacity, dtype=np.int64)
     kind_out = np.empty(capacity, dtype=np.int8)

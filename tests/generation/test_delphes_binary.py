@@ -25,7 +25,7 @@ def sound_file(make_events, cms, tmp_path_factory):
 
 @pytest.fixture
 def fake(tmp_path, monkeypatch):
-    """Put a DelphesHepMC3 on the PATH that runs the given Python statements (``card, output, events`` are its arguments)."""
+    """Put a DelphesHepMC3 on the PATH that runs Python statements on ``card, output, events``."""
 
     def install(code):
         folder = tmp_path / "bin"
@@ -69,7 +69,7 @@ def test_failures_are_reported_and_leave_no_file(tmp_path, cms, fake, code, mess
 def test_incomplete_output_is_refused(tmp_path, cms, fake, data):
     """A stock card's file, without our vertices, is not what we asked for."""
     fake(f"shutil.copy({str(data / 'qcd.root')!r}, output)")
-    with pytest.raises(DarktriggerError, match="lacks the branches .*Vertex"):
+    with pytest.raises(DarktriggerError, match=r"lacks the branches .*Vertex"):
         run(tmp_path, cms)
 
 
@@ -94,7 +94,11 @@ def test_tcl_is_complete(name):
         if "InputArray" in line:
             source = next(word for word in line.split() if "/" in word)
             assert source.split("/")[0] in made
-            assert path.index(line_owner(text, line)) > path.index(source.split("/")[0]) if source[:8] != "Delphes/" else True
+            assert (
+                path.index(line_owner(text, line)) > path.index(source.split("/")[0])
+                if source[:8] != "Delphes/"
+                else True
+            )
     assert "add EnergyFraction {4900211} {0}" in text
 
 

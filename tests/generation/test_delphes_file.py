@@ -15,7 +15,13 @@ from imaging.branches import BranchOverride, find_branches
 
 @pytest.fixture(scope="module")
 def result(make_events, cms):
-    particles = [(22, 50.0, 0.5, 1.0), (22, 45.0, -0.5, -2.0), (211, 20.0, 1.0, 0.0), (130, 40.0, 0.2, -1.0), (13, 30.0, 0.0, 2.0)]
+    particles = [
+        (22, 50.0, 0.5, 1.0),
+        (22, 45.0, -0.5, -2.0),
+        (211, 20.0, 1.0, 0.0),
+        (130, 40.0, 0.2, -1.0),
+        (13, 30.0, 0.0, 2.0),
+    ]
     return simulate(make_events(*[particles] * 20, []), None, 0.0, cms, np.random.default_rng(1))
 
 
@@ -63,7 +69,9 @@ def test_contract(path):
     with uproot.open(path) as file:
         for collection, members in wanted.items():
             for member in members:
-                assert np.isfinite(ak.to_numpy(ak.flatten(file["Delphes"][f"{collection}.{member}"].array(), axis=None))).all()
+                assert np.isfinite(
+                    ak.to_numpy(ak.flatten(file["Delphes"][f"{collection}.{member}"].array(), axis=None))
+                ).all()
 
 
 def test_imaging_finds_the_branches(path):

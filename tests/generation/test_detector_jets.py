@@ -29,7 +29,12 @@ def reference(momenta, pt_min=0.0):
     ghosts = fastjet.AreaDefinition(fastjet.active_area, fastjet.GhostedAreaSpec(5.0, 1, 0.01))
     sequence = fastjet.ClusterSequenceArea(inputs, fastjet.JetDefinition(fastjet.antikt_algorithm, 0.5), ghosts)
     jets = fastjet.sorted_by_pt(sequence.inclusive_jets(pt_min))
-    return inputs, [[j.px(), j.py(), j.pz(), j.E()] for j in jets], [sequence.area_4vector(j).perp() for j in jets], sequence
+    return (
+        inputs,
+        [[j.px(), j.py(), j.pz(), j.E()] for j in jets],
+        [sequence.area_4vector(j).perp() for j in jets],
+        sequence,
+    )
 
 
 def ours(momenta):

@@ -71,3 +71,17 @@ def test_bad_files(tmp_path):
     (tmp_path / "text.hepmc").write_text("not a HepMC file\n")
     with pytest.raises((UnreadableFileError, EmptyInputError)):
         list(read_hepmc(tmp_path / "text.hepmc"))
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_damage_is_not_passed_over(tmp_path, zipped):
+    """pyhepmc ends quietly where it cannot parse an event."""
+    path = tmp_path / "events.hepmc"
+    with pyhepmc.open(str(path), "w") as stream:
+        for number in range(40):
+            stream.write(make_event(number))
+    content = gzip.compress(path.read_bytes()) if zipped else path.read_bytes()
+    path = tmp_path / ("cut.hepmc.gz" if zipped else "cut.hepmc")
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(UnreadableFileError, match=r"truncated or damaged|not a sound"):
+        list(read_hepmc(path))
