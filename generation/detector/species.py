@@ -43,7 +43,7 @@ def make_species(card: DetectorCard, pids: Sequence[NDArray[np.int32]]) -> Speci
         PDG numbers that may occur, in any number of arrays; only those of 8192 and up matter.
     """
     large = np.array(sorted({number for part in pids for number in _large_numbers(part)}), dtype=np.int32)
-    numbers = np.concatenate((np.arange(_TABLE_SIZE), large))
+    numbers: NDArray[np.int64] = np.concatenate((np.arange(_TABLE_SIZE), large))
     charge = np.zeros(len(numbers), dtype=np.int8)
     for number in _known_numbers():
         charge[number] = _charge(number)
