@@ -146,7 +146,7 @@ def _produce(
     from darktrigger.provenance import versions
     from generation.cache import cache_folder
     from generation.detector import load_card
-    from generation.detectors import EmbeddedDetector, choose_program
+    from generation.detectors import EmbeddedDetector, choose_program, delphes_detector
     from generation.pileup import make_pool
     from generation.production import produce
     from generation.workers import n_cores
@@ -160,6 +160,12 @@ def _produce(
     if settings.pileup.mean > 0:
         with progress("pile-up pool", settings.pileup.pool.events) as advance:
             pool = make_pool(settings.pileup.pool, cache, workers=workers, advance=advance)
+    mean = settings.pileup.mean
+    simulation = (
+        EmbeddedDetector(card, pool, mean)
+        if program == "embedded"
+        else delphes_detector(card, pool, mean, cache, settings.detector.delphes_command)
+    )
     record = {
         **source_settings,
         "pileup": settings.pileup.model_dump(mode="json"),
@@ -170,7 +176,7 @@ def _produce(
     with progress("events", n_events) as advance:
         done = produce(
             sources(cache),
-            EmbeddedDetector(card, pool, settings.pileup.mean),
+            simulation,
             output,
             seed=seed,
             settings=record,

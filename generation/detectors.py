@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, Protocol
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from darktrigger.errors import GenerationError
 from generation.config import DetectorConfig
-from generation.detector import DelphesEvents, DetectorCard, simulate
+from generation.delphes_binary import EXECUTABLE, find_delphes, run_delphes, write_hepmc, write_pileup_file
+from generation.delphes_read import read_delphes
+from generation.detector import Collection, DelphesEvents, DetectorCard, simulate
 from generation.events import GenEvents
 from generation.pileup import load_pool
+from generation.tcl_card import BRANCHES
 
 Program = Literal["embedded", "delphes"]
-_DELPHES = "DelphesHepMC3"
 
 
 class Detector(Protocol):
@@ -56,6 +59,68 @@ def _pool(path: Path) -> GenEvents:
     return load_pool(path)
 
 
+@dataclass(frozen=True)
+class DelphesDetector:
+    """Delphes itself, run on every batch.
+
+    Parameters
+    ----------
+    card
+        The detector.
+    pileup_file
+        Minimum-bias events in Delphes' own format.
+    mean_pileup
+        Mean number of pile-up interactions.
+    command
+        The executable, perhaps behind what starts a container.
+    """
+
+    card: DetectorCard
+    pileup_file: Path
+    mean_pileup: float
+    command: tuple[str, ...]
+
+    def __call__(self, events: GenEvents, seed: np.random.SeedSequence) -> DelphesEvents:
+        """Simulate a batch."""
+        positive = 1 + int(seed.generate_state(1)[0]) % (2**31 - 2)
+        with TemporaryDirectory(prefix="darktrigger-") as folder:
+            hepmc, output = Path(folder, "events.hepmc"), Path(folder, "events.root")
+            write_hepmc(events, hepmc)
+            n_written = run_delphes(
+                hepmc,
+                output,
+                self.card,
+                seed=positive,
+                pileup_file=self.pileup_file,
+                mean_pileup=self.mean_pileup,
+                command=self.command,
+            )
+            if n_written != len(events):
+                raise GenerationError(f"{self.command[0]} wrote {n_written} of {len(events)} events")
+            reconstructed = read_delphes(output, BRANCHES)
+        return DelphesEvents({"Event": _event(events), **reconstructed.collections})
+
+
+def _event(events: GenEvents) -> Collection:
+    """The generator's numbers: those of Delphes went through text, and come with times of day."""
+    columns: dict[str, NDArray[Any]] = {
+        "Number": events.number,
+        "Weight": events.weight.astype(np.float32),
+        "CrossSection": np.full(len(events), events.cross_section, dtype=np.float32),
+    }
+    return Collection(np.arange(len(events) + 1), columns)
+
+
+def delphes_detector(
+    card: DetectorCard, pool: Path | None, mean_pileup: float, cache: Path, command: tuple[str, ...]
+) -> DelphesDetector:
+    """Put the pool beside itself in Delphes' format, unless it is there, and hand out the detector."""
+    pileup_file = cache / "no-pileup.pileup" if pool is None else pool.with_suffix(".pileup")
+    if not pileup_file.exists():
+        write_pileup_file(None if pool is None else load_pool(pool), pileup_file)
+    return DelphesDetector(card, pileup_file, mean_pileup, command)
+
+
 def choose_program(config: DetectorConfig) -> tuple[Program, str]:
     """Which program to take, and why in words.
 
@@ -66,9 +131,11 @@ def choose_program(config: DetectorConfig) -> tuple[Program, str]:
     """
     if config.program == "embedded":
         return "embedded", "embedded (asked for)"
-    found = shutil.which(_DELPHES)
+    if config.delphes_command != (EXECUTABLE,):
+        return "delphes", f"delphes ({' '.join(config.delphes_command)})"
+    found = find_delphes()
     if found is None:
         if config.program == "delphes":
-            raise GenerationError(f"{_DELPHES} is not on the PATH; install Delphes or take --detector embedded")
-        return "embedded", f"embedded ({_DELPHES} is not on the PATH)"
+            raise GenerationError(f"{EXECUTABLE} is not on the PATH; install Delphes or take --detector embedded")
+        return "embedded", f"embedded ({EXECUTABLE} is not on the PATH)"
     return "delphes", f"delphes ({found})"

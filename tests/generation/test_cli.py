@@ -1,12 +1,13 @@
 import gzip
 import json
 import re
+import sys
 
 import pytest
 import uproot
 from typer.testing import CliRunner
 
-from darktrigger.errors import ConfigError, GenerationError, UnreadableFileError
+from darktrigger.errors import ConfigError, DarktriggerError, GenerationError, UnreadableFileError
 from generation.cli import app
 from imaging.config import ImagingConfig, Selection
 from imaging.convert import Sample, convert
@@ -131,6 +132,48 @@ def test_simulate(darktrigger, config, tmp_path, zipped):
     record = json.loads((tmp_path / "pions.root.json").read_text())
     assert record["source"] == str(path)
     assert record["normalisation"]["accepted"] == 6
+
+
+STAND_IN = """#!{python}
+import sys
+sys.path[:0] = {path}
+import numpy as np
+from generation.delphes_file import DelphesWriter
+from generation.detector import load_card, simulate
+from generation.hepmc import read_hepmc
+card, output, events = sys.argv[1:]
+assert "RandomSeed" in open(card).read()
+with DelphesWriter(output) as writer:
+    for batch in read_hepmc(events):
+        writer.write(simulate(batch, None, 0.0, load_card("cms"), np.random.default_rng(1)))
+"""
+
+
+def test_delphes_is_taken_where_it_is_installed(darktrigger, config, tmp_path, monkeypatch):
+    program = tmp_path / "bin" / "DelphesHepMC3"
+    program.parent.mkdir()
+    program.write_text(STAND_IN.format(python=sys.executable, path=sys.path))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    output = tmp_path / "suep.root"
+    done = darktrigger("generate", "suep", "-n", 3, "-o", output, "--config", config, "--workers", 1)
+    assert f"detector: delphes ({program}), card cms" in done.output.replace("\n", "")
+    with uproot.open(output) as file:
+        tree = file["Delphes"]
+        assert tree["Event.Number"].array()[:, 0].tolist() == [0, 1, 2]
+        assert sum(tree["Track_PUcorr_size"].array()) > 30
+        assert tree["ecalTower.Edges[4]"].array().ndim == 3
+    assert json.loads((tmp_path / "suep.root.json").read_text())["detector"]["program"] == "delphes"
+
+
+def test_delphes_in_a_container(darktrigger, config, tmp_path):
+    wrapper = tmp_path / "container"
+    wrapper.write_text("#!/bin/sh\necho no such image >&2; exit 4\n")
+    wrapper.chmod(0o755)
+    config.write_text(SMALL + f"detector: {{program: delphes, delphes_command: [{wrapper}, exec, DelphesHepMC3]}}\n")
+    with pytest.raises(DarktriggerError, match=r"exit status 4\nno such image"):
+        darktrigger("generate", "suep", "-n", 1, "-o", tmp_path / "x.root", "--config", config, "--workers", 1)
+    assert not (tmp_path / "x.root").exists()
 
 
 def test_usage_errors(darktrigger, tmp_path):
