@@ -58,6 +58,10 @@ class ModelFileError(InputFileError):
     """A trigger model or checkpoint that does not keep its contract."""
 
 
+class GenerationError(DarktriggerError):
+    """The event generator or the detector simulation cannot do what was asked."""
+
+
 class TrainingError(DarktriggerError):
     """Training cannot start or cannot go on."""
 

@@ -1,0 +1,116 @@
+"""The writer, and whether others read what it writes."""
+
+import warnings
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+
+from darktrigger.errors import DarktriggerError
+from generation.delphes_file import DelphesWriter, read_metadata
+from generation.detector import simulate
+from imaging.branches import BranchOverride, find_branches
+
+
+@pytest.fixture(scope="module")
+def result(make_events, cms):
+    particles = [
+        (22, 50.0, 0.5, 1.0),
+        (22, 45.0, -0.5, -2.0),
+        (211, 20.0, 1.0, 0.0),
+        (130, 40.0, 0.2, -1.0),
+        (13, 30.0, 0.0, 2.0),
+    ]
+    return simulate(make_events(*[particles] * 20, []), None, 0.0, cms, np.random.default_rng(1))
+
+
+@pytest.fixture(scope="module")
+def path(result, tmp_path_factory):
+    path = tmp_path_factory.mktemp("file") / "events.root"
+    with DelphesWriter(path) as writer:
+        writer.write(result)
+        writer.write(result)
+        writer.metadata["process"] = "test"
+    return path
+
+
+def test_round_trip(path, result):
+    with uproot.open(path) as file:
+        tree = file["Delphes"]
+        assert tree.num_entries == 2 * len(result)
+        for name, collection in result.collections.items():
+            counts = np.diff(collection.offsets)
+            np.testing.assert_array_equal(tree[f"{name}_size"].array(), np.tile(counts, 2))
+            for member, values in collection.columns.items():
+                array = tree[f"{name}.{member}"].array()
+                np.testing.assert_array_equal(ak.to_numpy(ak.flatten(array)), np.concatenate([values, values]))
+                np.testing.assert_array_equal(ak.num(array), np.tile(counts, 2))
+
+
+def test_same_layout_as_real_delphes(path, data):
+    with uproot.open(path) as ours, uproot.open(data / "qcd.root") as real:
+        for name in ("Track_PUcorr.PT", "ecalTower.Edges[4]", "Jet.Mass", "ScalarHT.HT", "MissingET.MET"):
+            assert ours["Delphes"][name].typename == real["Delphes"][name].typename
+            assert any(key.endswith(f"/{name}") for key in ours["Delphes"].keys())  # noqa: SIM118
+        assert ours["Delphes"].title == real["Delphes"].title
+
+
+def test_contract(path):
+    wanted = {
+        "Event": ("Number", "Weight", "CrossSection"),
+        **dict.fromkeys(("Track", "Track_PUcorr"), ("PT", "Eta", "Phi", "EtaOuter", "PhiOuter", "Charge")),
+        **dict.fromkeys(("ecalTower", "hcalTower"), ("ET", "Eta", "Phi", "E", "Edges[4]")),
+        "Jet": ("PT", "Eta", "Phi", "Mass"),
+        "MissingET": ("MET", "Eta", "Phi"),
+        "ScalarHT": ("HT",),
+        "Vertex": ("X", "Y", "Z", "T"),
+    }
+    with uproot.open(path) as file:
+        for collection, members in wanted.items():
+            for member in members:
+                assert np.isfinite(
+                    ak.to_numpy(ak.flatten(file["Delphes"][f"{collection}.{member}"].array(), axis=None))
+                ).all()
+
+
+def test_imaging_finds_the_branches(path):
+    with uproot.open(path) as file:
+        found = find_branches([key.split("/")[-1] for key in file["Delphes"].keys()], BranchOverride(), "test")  # noqa: SIM118
+    assert found.trk.eta == "Track_PUcorr.EtaOuter"
+    assert found.weight == "Event.Weight"
+
+
+@pytest.mark.parametrize("mode", ["eager", "virtual"])
+def test_coffea_reads_it(path, result, mode):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from coffea.nanoevents import DelphesSchema, NanoEventsFactory
+
+        events = NanoEventsFactory.from_root({str(path): "Delphes"}, schemaclass=DelphesSchema, mode=mode).events()
+        assert ak.to_list(ak.flatten(events.Jet.pt)[:3]) == result["Jet"].columns["PT"][:3].tolist()
+        assert ak.to_list(events.MissingET.MET[:2]) == result["MissingET"].columns["MET"][:2].tolist()
+        assert ak.to_list(events.ecalTower.Edges_4[0][0]) == result["ecalTower"].columns["Edges[4]"][0].tolist()
+        assert ak.sum(ak.num(events.Track_PUcorr)) == 2 * result["Track_PUcorr"].offsets[-1]
+
+
+def test_metadata(path, data):
+    assert read_metadata(path) == {"process": "test"}
+    assert read_metadata(data / "qcd.root") == {}
+
+
+def test_nothing_is_left_of_a_failed_file(result, tmp_path):
+    def fail():
+        with DelphesWriter(tmp_path / "events.root") as writer:
+            writer.write(result)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_events_is_an_error(tmp_path):
+    with pytest.raises(DarktriggerError, match="no events"), DelphesWriter(tmp_path / "events.root"):
+        pass
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,96 @@
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import numpy as np
+import pytest
+
+from darktrigger.errors import DarktriggerError, UnreadableFileError
+from generation.cache import cache_folder
+from generation.event_store import load_events, save_events
+from generation.pileup import PoolConfig, load_pool, make_pool, pool_path
+from generation.processes.qcd import MinimumBias
+
+# Diffraction takes Pythia 8 s to initialise.
+FAST = PoolConfig(
+    events=30,
+    process=MinimumBias(extra_settings=("SoftQCD:singleDiffractive = off", "SoftQCD:doubleDiffractive = off")),
+)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def pool_file(cache):
+    return make_pool(FAST, cache)
+
+
+def test_pool_holds_minimum_bias(pool_file):
+    pool = load_pool(pool_file)
+    assert len(pool) == 30
+    assert pool.e.sum() == pytest.approx(30 * 13_600, rel=1e-3)
+    assert 5e10 < pool.cross_section < 7e10  # pb, non-diffractive
+    np.testing.assert_array_equal(pool.weight, 1.0)
+
+
+def test_pool_is_made_once(pool_file, cache):
+    stamp = pool_file.stat().st_mtime_ns
+    told = []
+    assert make_pool(FAST, cache, advance=told.append) == pool_file
+    assert pool_file.stat().st_mtime_ns == stamp
+    assert told == []
+
+
+@pytest.mark.parametrize("change", [{"seed": 2}, {"events": 31}, {"process": MinimumBias(tune=5)}])
+def test_other_settings_are_another_pool(change, pool_file, cache):
+    assert pool_path(FAST.model_copy(update=change), cache) != pool_file
+
+
+def test_pool_does_not_depend_on_workers_or_company(pool_file, tmp_path, monkeypatch):
+    monkeypatch.setattr("generation.pileup._CHUNK", 15)
+    alone = load_pool(make_pool(FAST, tmp_path / "one", workers=1))
+    assert len(alone) == 30
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
+        paths = list(executor.map(make_pool, [FAST, FAST], [tmp_path / "both"] * 2))
+    assert paths[0] == paths[1]
+    assert paths[0].read_bytes() == pool_file.read_bytes()
+    assert [path.suffix for path in (tmp_path / "both").iterdir() if path != paths[0]] == [".tables"]
+
+
+def test_interrupted_writing_leaves_no_pool(pool_file, tmp_path, monkeypatch):
+    def full(stream, *args, **kwargs):
+        stream.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("numpy.savez", full)
+    with pytest.raises(DarktriggerError, match="No space left"):
+        save_events(tmp_path / "pool.npz", load_pool(pool_file))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_broken_pools(pool_file, tmp_path):
+    with pytest.raises(UnreadableFileError, match="No such file"):
+        load_events(tmp_path / "absent.npz")
+    truncated = tmp_path / "truncated.npz"
+    truncated.write_bytes(pool_file.read_bytes()[:1000])
+    with pytest.raises(UnreadableFileError, match="not a file of generated events"):
+        load_events(truncated)
+    other = tmp_path / "other.npz"
+    np.savez(other, a=np.arange(3))
+    with pytest.raises(UnreadableFileError, match="not a file of generated events"):
+        load_events(other)
+    pickled = tmp_path / "pickled.npz"
+    np.savez(pickled, offsets=np.array([{}], dtype=object))
+    with pytest.raises(UnreadableFileError, match="not a file of generated events"):
+        load_events(pickled)
+
+
+def test_cache_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    monkeypatch.delenv("DARKTRIGGER_CACHE", raising=False)
+    assert cache_folder() == tmp_path / "xdg" / "darktrigger"
+    monkeypatch.setenv("DARKTRIGGER_CACHE", str(tmp_path / "chosen"))
+    assert cache_folder() == tmp_path / "chosen"
+    assert cache_folder(tmp_path / "given") == tmp_path / "given"

@@ -1,0 +1,195 @@
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+import pytest
+import uproot
+
+from darktrigger.errors import DarktriggerError, GenerationError, UnreadableFileError
+from darktrigger.files import read_json
+from generation.detector import load_card
+from generation.detectors import EmbeddedDetector
+from generation.part_file import load_part
+from generation.processes.suep import Suep
+from generation.production import generated_batches, produce
+from generation.workers import run_tasks
+
+N_EVENTS, BATCH = 10, 4
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return EmbeddedDetector(load_card("cms"), None, 0.0)
+
+
+@pytest.fixture
+def sources(cache):
+    return generated_batches(Suep(), N_EVENTS, BATCH, cache)
+
+
+@dataclass(frozen=True)
+class Failing:
+    """A detector that is interrupted when it comes to event ``first``."""
+
+    detector: EmbeddedDetector
+    first: int
+
+    def __call__(self, events, seed):
+        if events.number[0] >= self.first:
+            raise KeyboardInterrupt
+        return self.detector(events, seed)
+
+
+@dataclass(frozen=True)
+class Refusing:
+    def __call__(self, events, seed):
+        raise AssertionError("this batch was finished")
+
+
+def content(path):
+    with uproot.open(path) as file:
+        return {name: branch.array() for name, branch in file["Delphes"].items() if branch.interpretation is not None}
+
+
+def same(a, b):
+    first, second = content(a), content(b)
+    return first.keys() == second.keys() and all(first[name].tolist() == second[name].tolist() for name in first)
+
+
+def run(sources, detector, output, seed=5, workers=1, settings=None, **more):
+    return produce(
+        sources, detector, output, seed=seed, settings=settings or {"process": "suep"}, workers=workers, **more
+    )
+
+
+@pytest.fixture(scope="module")
+def sample(cache, detector, tmp_path_factory):
+    output = tmp_path_factory.mktemp("sample") / "suep.root"
+    told = []
+    normalisation = run(generated_batches(Suep(), N_EVENTS, BATCH, cache), detector, output, advance=told.append)
+    assert told == [4, 4, 2]
+    return output, normalisation
+
+
+def test_file_and_sidecar(sample):
+    output, normalisation = sample
+    with uproot.open(output) as file:
+        tree = file["Delphes"]
+        assert tree.num_entries == N_EVENTS
+        assert tree["Event.Number"].array()[:, 0].tolist() == list(range(N_EVENTS))
+        stored = str(file["darktrigger"])
+    record = read_json(f"{output}.json")
+    assert record["normalisation"]["generated"] >= record["normalisation"]["accepted"] == N_EVENTS
+    assert record["normalisation"]["sum_of_weights"] == pytest.approx(N_EVENTS)
+    assert record["normalisation"]["cross_section"] == pytest.approx(normalisation.cross_section)
+    assert record["seed"] == 5
+    assert '"cross_section"' in stored
+    assert sorted(path.name for path in output.parent.iterdir()) == ["suep.root", "suep.root.json"]
+
+
+def test_number_of_workers_does_not_matter(sample, sources, detector, tmp_path):
+    output, normalisation = sample
+    assert run(sources, detector, tmp_path / "two.root", workers=2) == normalisation
+    assert same(output, tmp_path / "two.root")
+    assert read_json(f"{output}.json") == read_json(tmp_path / "two.root.json")
+
+
+def test_other_seed_other_events(sample, sources, detector, tmp_path):
+    run(sources, detector, tmp_path / "other.root", seed=6)
+    assert not same(sample[0], tmp_path / "other.root")
+
+
+def test_interrupted_production_resumes(sample, cache, detector, tmp_path):
+    output = tmp_path / "suep.root"
+    with pytest.raises(KeyboardInterrupt):
+        run(generated_batches(Suep(), N_EVENTS, BATCH, cache), Failing(detector, first=8), output)
+    parts = sorted(path.name for path in tmp_path.glob("suep.root.parts/*"))
+    assert parts == ["000000.npz", "000001.npz", "plan.json"]
+    assert not output.exists()
+
+    finished = [load_part(tmp_path / "suep.root.parts" / name)[0] for name in parts[:2]]
+    assert [len(part) for part in finished] == [4, 4]
+    # What is finished is not simulated again.
+    run(generated_batches(Suep(), 8, BATCH, cache), Refusing(), output)
+    with uproot.open(output) as file:
+        assert file["Delphes"].num_entries == 8
+
+
+def test_resumed_file_is_the_uninterrupted_one(sample, cache, detector, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(generated_batches(Suep(), N_EVENTS, BATCH, cache), Failing(detector, first=4), tmp_path / "suep.root")
+    run(generated_batches(Suep(), N_EVENTS, BATCH, cache), detector, tmp_path / "suep.root")
+    assert same(sample[0], tmp_path / "suep.root")
+
+
+def test_parts_of_other_settings_are_not_taken_up(cache, detector, tmp_path):
+    output = tmp_path / "suep.root"
+    with pytest.raises(KeyboardInterrupt):
+        run(generated_batches(Suep(), N_EVENTS, BATCH, cache), Failing(detector, first=4), output)
+    with pytest.raises(AssertionError, match="finished"):
+        run(generated_batches(Suep(), N_EVENTS, BATCH, cache), Refusing(), output, settings={"process": "other"})
+
+
+def test_full_disk_leaves_no_half_file(sources, detector, tmp_path, monkeypatch):
+    def full(path, **arrays):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("generation.part_file.np.savez", full)
+    with pytest.raises(DarktriggerError, match="No space left"):
+        run(sources, detector, tmp_path / "suep.root")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["plan.json", "suep.root.parts"]
+
+
+def test_broken_part_is_named(cache, detector, sources, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(sources, Failing(detector, first=4), tmp_path / "suep.root")
+    part = tmp_path / "suep.root.parts" / "000000.npz"
+    part.write_bytes(part.read_bytes()[:100])
+    with pytest.raises(UnreadableFileError, match=r"000000\.npz: is not a finished batch"):
+        run(generated_batches(Suep(), N_EVENTS, BATCH, cache), detector, tmp_path / "suep.root")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_tasks_come_with_their_numbers(workers):
+    assert sorted(run_tasks(math.sqrt, range(7), workers)) == [(i, math.sqrt(i)) for i in range(7)]
+
+
+def test_dead_worker_is_an_error():
+    with pytest.raises(GenerationError, match="worker process died"):
+        list(run_tasks(os._exit, range(1, 4), 2))
+
+
+def test_ctrl_c_leaves_parts_and_no_output(tmp_path, cache):
+    script = tmp_path / "main.py"
+    script.write_text("from generation.cli import app\nif __name__ == '__main__':\n    app()\n")
+    output = tmp_path / "suep.root"
+    config = tmp_path / "c.yaml"
+    config.write_text("batch_events: 3\n")
+    command = [sys.executable, script, "generate", "suep", "-n", "3000", "-o", output, "--pileup", "0"]
+    more = ["--config", config, "--workers", "2"]
+    environment = os.environ | {"DARKTRIGGER_CACHE": str(cache), "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(  # noqa: S603
+        [*command, *more], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        parts = output.with_name("suep.root.parts")
+        end = time.monotonic() + 60
+        while not list(parts.glob("0*.npz")) and time.monotonic() < end:
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert not output.exists()
+    finished = list(parts.glob("0*.npz"))
+    assert finished
+    assert all(len(load_part(part)[0]) == 3 for part in finished)
+    assert not list(parts.glob(".*"))
