@@ -34,7 +34,7 @@ _OutDir = Annotated[Path, typer.Option("--output", "-o", help="Folder to write t
 
 
 @app.command()
-def analyze(  # noqa: PLR0917
+def analyze(
     fileset: Annotated[Path, typer.Argument(help="YAML or JSON: dataset names with Delphes files and metadata.")],
     trigger: Annotated[Path, typer.Option(help="Trigger model (ONNX).")],
     output: _OutDir,

@@ -11,6 +11,8 @@ from rich.logging import RichHandler
 
 import analysis.cli
 import darktrigger.chain.cli
+import generation.cli
+import generation.validation_cli
 import imaging.cli
 import ml.cli
 from darktrigger import __version__
@@ -24,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for stage in (imaging.cli, ml.cli, analysis.cli, darktrigger.chain.cli):
+for stage in (generation.cli, generation.validation_cli, imaging.cli, ml.cli, analysis.cli, darktrigger.chain.cli):
     app.add_typer(stage.app)
 
 

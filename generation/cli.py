@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from generation.config import GenerationConfig
-    from generation.production import Source
+    from generation.pythia import Normalisation
 
 app = typer.Typer()
 
@@ -61,9 +60,8 @@ def generate(
     workers: Workers = None,
 ) -> None:
     """Generate a process with Pythia 8 and simulate the detector, to a Delphes ROOT file."""
-    from generation.config import make_process
     from generation.processes import PROCESSES
-    from generation.production import generated_batches
+    from generation.sample import generate_sample
 
     if not process.endswith(".cmnd") and process not in PROCESSES:
         known = ", ".join(PROCESSES)
@@ -76,16 +74,8 @@ def generate(
         changes["mass"] = mass
     if ht_filter is not None:
         changes["filter"] = {"kind": "ht", "ht_min": ht_filter}
-    chosen = make_process(process, changes, f"{process}, settings")
-    _produce(
-        settings,
-        lambda cache: generated_batches(chosen, events, settings.batch_events, cache),
-        output,
-        events,
-        seed,
-        {"process": process, "process_settings": chosen.model_dump(mode="json"), "events": events},
-        workers,
-    )
+    settings = settings.model_copy(update={"process": changes})
+    _report(output, generate_sample(process, events, output, settings, seed=seed, workers=workers, say=typer.echo))
 
 
 @app.command()
@@ -100,19 +90,16 @@ def simulate(
     workers: Workers = None,
 ) -> None:
     """Simulate the detector for events that another generator wrote, to a Delphes ROOT file."""
-    from darktrigger.files import fingerprint
-    from generation.hepmc import read_hepmc
-    from generation.production import Read
+    from generation.sample import simulate_file
 
     settings = _settings(config, pileup, detector, card)
-    _produce(
-        settings,
-        lambda _: (Read(batch) for batch in read_hepmc(file, settings.batch_events)),
-        output,
-        None,
-        seed,
-        {"source": str(file), "source_fingerprint": fingerprint(file)},
-        workers,
+    _report(output, simulate_file(file, output, settings, seed=seed, workers=workers, say=typer.echo))
+
+
+def _report(output: Path, done: Normalisation) -> None:
+    typer.echo(
+        f"{output}: {done.accepted} events of {done.generated} generated, "
+        f"cross-section {done.cross_section:.4g} +- {done.cross_section_error:.2g} pb"
     )
 
 
@@ -130,60 +117,4 @@ def _settings(
             "pileup": settings.pileup if pileup is None else settings.pileup.model_copy(update={"mean": pileup}),
             "detector": settings.detector.model_copy(update={key: value for key, value in given.items() if value}),
         }
-    )
-
-
-def _produce(
-    settings: GenerationConfig,
-    sources: Callable[[Path], Iterable[Source]],
-    output: Path,
-    n_events: int | None,
-    seed: int,
-    source_settings: dict[str, Any],
-    workers: int | None,
-) -> None:
-    from darktrigger.progress import progress
-    from darktrigger.provenance import versions
-    from generation.cache import cache_folder
-    from generation.detector import load_card
-    from generation.detectors import EmbeddedDetector, choose_program, delphes_detector
-    from generation.pileup import make_pool
-    from generation.production import produce
-    from generation.workers import n_cores
-
-    workers = workers or n_cores()
-    cache = cache_folder(settings.cache)
-    program, description = choose_program(settings.detector)
-    card = load_card(settings.detector.card)
-    typer.echo(f"detector: {description}, card {settings.detector.card}")
-    pool = None
-    if settings.pileup.mean > 0:
-        with progress("pile-up pool", settings.pileup.pool.events) as advance:
-            pool = make_pool(settings.pileup.pool, cache, workers=workers, advance=advance)
-    mean = settings.pileup.mean
-    simulation = (
-        EmbeddedDetector(card, pool, mean)
-        if program == "embedded"
-        else delphes_detector(card, pool, mean, cache, settings.detector.delphes_command)
-    )
-    record = {
-        **source_settings,
-        "pileup": settings.pileup.model_dump(mode="json"),
-        "detector": {"program": program, "card": card.model_dump(mode="json")},
-        "batch_events": settings.batch_events,
-        "versions": versions("pythia8mc", "numpy", "fastjet"),
-    }
-    with progress("events", n_events) as advance:
-        done = produce(
-            sources(cache),
-            simulation,
-            output,
-            seed=seed,
-            settings=record,
-            workers=workers,
-            advance=advance,
-        )
-    typer.echo(
-        f"{output}: {done.accepted} events of {done.generated} generated, "
-        f"cross-section {done.cross_section:.4g} +- {done.cross_section_error:.2g} pb"
     )
