@@ -84,7 +84,7 @@ def simulate_file(
     return _produce(batches, source, None, output, settings, seed, workers, say)
 
 
-def _produce(  # noqa: PLR0917
+def _produce(
     batches: Iterable[Source],
     source: dict[str, Any],
     n_events: int | None,
