@@ -73,7 +73,7 @@ class JetFilter(StrictModel):
 
 
 class LeptonFilter(StrictModel):
-    """At least one electron or muon (double-autoencoder paper, section III; acceptance of arXiv:2107.02157)."""
+    """At least one electron or muon (double-autoencoder paper, section III; it does not give the |eta| ranges)."""
 
     kind: Literal["lepton"] = "lepton"
     pt_min: float = Field(23.0, gt=0, description="Least p_T of the lepton, GeV.")

@@ -19,7 +19,7 @@ _LEPTONS = "11 13 15"
 class HadronicTop(PythiaProcess):
     """Top pairs that decay to hadrons: the top jets of the NAE paper (equation 12).
 
-    Energy and lack of multiparton interactions as in the top-tagging dataset (arXiv:1902.09914).
+    That the top-tagging dataset (arXiv:1902.09914) has no multiparton interactions is from memory, unchecked.
     """
 
     name: ClassVar[str] = "ttbar"

@@ -17,7 +17,13 @@ from generation.pythia import GeneratedBatch, sum_of
 
 
 class Proportions(StrictModel):
-    """Shares of the lepton-triggered sample, proportional to the processes' cross-sections (arXiv:2107.02157)."""
+    """Shares of the lepton-triggered sample.
+
+    The paper says "various Standard Model processes" and no more. These shares are meant to be those of the
+    dataset that it uses (arXiv:2107.02157), but are quoted from memory: check them before relying on them.
+    They would hold for reconstructed leptons, which QCD rarely passes; our generator-level filter has no
+    isolation, and with it the cross-section of QCD is several times that of W.
+    """
 
     w: float = Field(0.592, ge=0, description="W to leptons.")
     qcd: float = Field(0.338, ge=0, description="QCD jets.")

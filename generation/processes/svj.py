@@ -88,8 +88,9 @@ class DarkShower(PythiaProcess):
 class Svj(DarkShower):
     """Semi-visible jets: a fraction r_inv of the dark mesons of every species stays invisible.
 
-    The CoDAE paper does not publish its dark sector. The default, a coupling that runs from the
-    confinement scale and decays up to b quarks, comes within about 5% of its mean number of
+    The CoDAE paper does not publish its dark sector. The default was chosen among a few
+    settings to match its mean number of tracks: a coupling that runs from the confinement scale and
+    decays up to b quarks, which comes within about 5% of its mean number of
     tracks at all three masses. A fixed coupling of 0.7 with decays up to c quarks comes as close;
     Pythia's fixed 0.1 gives a third fewer tracks.
     """
@@ -139,6 +140,9 @@ class Svj(DarkShower):
 class Aachen(DarkShower):
     """Semi-visible dark jets of the NAE paper ("Aachen" dataset; model of arXiv:1907.04346 and 2006.08639).
 
+    Neither the NAE paper nor the other papers at hand give the parameters: these are quoted from memory of
+    the cited literature, and unchecked.
+
     Only the neutral vector meson, a quarter of all dark mesons, decays to quarks; the
     pseudoscalars and the charged vector are stable.
     """
@@ -176,6 +180,9 @@ class Aachen(DarkShower):
 
 class Heidelberg(DarkShower):
     """Modified QCD jets of the NAE paper ("Heidelberg" dataset; signal of arXiv:1808.08979).
+
+    Neither the NAE paper nor the other papers at hand give the parameters: these are quoted from memory of
+    the cited literature, and unchecked.
 
     All dark mesons decay back to quarks, so the jet is visible, with the dark shower's extra prongs.
     """
