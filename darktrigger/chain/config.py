@@ -8,11 +8,30 @@ from pydantic import Field, model_validator
 
 from analysis.config import AnalysisConfig
 from darktrigger.config import StrictModel
+from generation.config import GenerationConfig
 from imaging.config import ImagingConfig
 from imaging.split import EntrySplit
 
 #: Settings that images and analysis share.
 SHARED = ("selection", "branches", "tree")
+
+
+class GeneratedSample(StrictModel):
+    """A dataset that the chain generates.
+
+    Parameters
+    ----------
+    process
+        Name of a process of ``darktrigger generate``, or a Pythia command file.
+    events
+        Events to write.
+    settings
+        The process's settings, such as ``{mass: 1000}``.
+    """
+
+    process: str
+    events: Annotated[int, Field(ge=1)]
+    settings: dict[str, Any] = Field(default_factory=dict)
 
 
 class ModelSection(StrictModel):
@@ -56,12 +75,14 @@ class ChainConfig(StrictModel):
     output
         Folder for every stage's output, relative to the working directory.
     fileset
-        Delphes files, as in the fileset of ``darktrigger analyze``; local paths are
-        relative to the config's folder.
+        Delphes files, as in the fileset of ``darktrigger analyze``, local paths relative to the
+        config's folder; or, under ``generate`` in the place of ``files``, a
+        :class:`GeneratedSample`.
     seed
-        Of training, unless its section has its own.
-    imaging, model, analysis
-        The stages' own settings; ``analysis`` takes selection, branches and tree from ``imaging``.
+        Of generation, and of training unless its section has its own.
+    generation, imaging, model, analysis
+        The stages' own settings; ``generation`` has what all samples share, pile-up and
+        detector; ``analysis`` takes selection, branches and tree from ``imaging``.
     precision
         Of the exported trigger model.
     displays
@@ -71,6 +92,7 @@ class ChainConfig(StrictModel):
     output: str
     fileset: dict[str, Any]
     seed: Annotated[int, Field(ge=0)] = 42
+    generation: GenerationConfig = GenerationConfig()
     imaging: ImagingConfig = ImagingConfig()
     model: ModelSection = ModelSection()
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
@@ -83,6 +105,12 @@ class ChainConfig(StrictModel):
         given = [name for name in SHARED if getattr(self.analysis, name) != getattr(default, name)]
         if given:
             raise ValueError(f"give {', '.join(given)} in imaging, not in analysis: images and analysis share them")
+        return self
+
+    @model_validator(mode="after")
+    def _processes_belong_to_samples(self) -> Self:
+        if self.generation.process:
+            raise ValueError("give the process's settings in the fileset, under generate, not in generation")
         return self
 
     @property

@@ -14,11 +14,13 @@ from analysis.analyze import analyze
 from analysis.evaluate import evaluate
 from analysis.fileset import Dataset, read_fileset
 from analysis.trigger import Trigger
-from darktrigger.chain.config import ChainConfig
+from darktrigger.chain.config import ChainConfig, GeneratedSample
 from darktrigger.chain.stamps import Stamp
+from darktrigger.config import validate
 from darktrigger.errors import ConfigError
-from darktrigger.files import write_text
+from darktrigger.files import read_json, write_text
 from darktrigger.inputs import is_remote
+from generation.sample import generate_sample
 from imaging.convert import Sample, convert
 from imaging.display import draw_event, load_event
 from ml.config import run_config
@@ -47,14 +49,19 @@ class Chain:
         self.config = config
         self.output = Path(config.output)
         self.say = say
-        config.to_yaml(self.output / "config.yaml")
-        self.datasets = self._resolve_fileset(folder)
-        self.images = {dataset.name: self.output / "images" / f"{dataset.name}.parquet" for dataset in self.datasets}
+        self.folder = folder
         self.trigger = self.output / "trigger.onnx"
+        self.datasets: tuple[Dataset, ...] = ()
+        self.images: dict[str, Path] = {}
 
-    def _resolve_fileset(self, folder: Path) -> tuple[Dataset, ...]:
+    def _resolve_fileset(self) -> tuple[Dataset, ...]:
         """Save the fileset with absolute paths and the held-out background, and read it back."""
-        fileset = {name: _entry(name, entry, folder) for name, entry in self.config.fileset.items()}
+        fileset = {
+            name: self._generate(name, entry)
+            if isinstance(entry, Mapping) and "generate" in entry
+            else _entry(name, entry, self.folder)
+            for name, entry in self.config.fileset.items()
+        }
         path = self.output / "fileset.yaml"
         write_text(path, yaml.safe_dump(fileset, sort_keys=False))
         for dataset in read_fileset(path, self.config.imaging.tree):
@@ -65,6 +72,9 @@ class Chain:
 
     def run(self) -> list[Path]:
         """Run every stage that is not done; returns the summary and the plots of the analysis."""
+        self.config.to_yaml(self.output / "config.yaml")
+        self.datasets = self._resolve_fileset()
+        self.images = {dataset.name: self.output / "images" / f"{dataset.name}.parquet" for dataset in self.datasets}
         for dataset in self.datasets:
             self._image(dataset)
             self._display(dataset)
@@ -88,6 +98,27 @@ class Chain:
             return
         self.say(f"{name} ...")
         stamp.finish(work(stamp))
+
+    def _generate(self, name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """Generate a sample; returns its fileset entry, with process, mass and cross-section filled in."""
+        sample = validate(GeneratedSample, entry["generate"], f"fileset, dataset '{name}', generate")
+        settings = self.config.generation.model_copy(update={"process": sample.settings})
+        output = self.output / "delphes" / f"{name}.root"
+        sidecar = output.with_name(f"{output.name}.json")
+
+        def work(_: Stamp) -> list[Path]:
+            generate_sample(sample.process, sample.events, output, settings, seed=self.config.seed, say=self.say)
+            return [output, sidecar]
+
+        key = {"sample": sample.model_dump(), "settings": settings.model_dump(mode="json"), "seed": self.config.seed}
+        self._stage(f"generate {name}", key, [], work)
+        record = read_json(sidecar)
+        known = {
+            "process": sample.process,
+            "mass": record["process_settings"].get("mass", 0.0),
+            "cross_section": record["normalisation"]["cross_section"],
+        }
+        return {"files": [str(output.resolve())], "metadata": known | dict(entry.get("metadata") or {})}
 
     def _image(self, dataset: Dataset) -> None:
         output, imaging = self.images[dataset.name], self.config.imaging
