@@ -8,6 +8,7 @@ _NAMES = {
     "bce": "BCE",
     "sse": "SSE",
     "sae": "SAE",
+    "sae_mask": "SAE-mask",
     "dice": "Dice",
     "pixel_sum": "PixelSum",
     "z1": "$Z_1$",
