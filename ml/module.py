@@ -63,7 +63,9 @@ def accumulate_gradient(model: nn.Module, loss: Loss, image_NCHW: Tensor, micro_
         total += value
         for parameter, gradient in zip(parameters, gradients, strict=True):
             if gradient is not None:
-                parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+                # Not the tensor itself: its strides need not be the parameter's, which fused AdamW takes for granted.
+                parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+                parameter.grad += gradient
     return total
 
 

@@ -11,6 +11,7 @@ from imaging.image_file import read_image_file, write_image_file
 from ml import training
 from ml.calibration import read_calibration
 from ml.callbacks import Epoch, best_epoch, exhausted
+from ml.config import TrainingConfig
 from ml.models.codae import SCORES, CoDAE, CoDAEConfig
 from ml.module import Reconstruction, accumulate_gradient, clip_each
 from ml.registry import FAMILIES
@@ -174,6 +175,27 @@ def test_micro_batches_give_the_gradient_of_the_batch():
         gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4 * one.abs().max().item())
+
+
+def test_steps_equal_those_of_plain_backward():
+    image_NCHW = (torch.rand(6, 1, 72, 58, generator=torch.Generator().manual_seed(0)) < 0.03).double()
+    weights = []
+    for accumulate in (True, False):
+        model = CoDAE(CoDAEConfig(filters=(8, 8), groups=2))
+        model.reset_parameters(torch.Generator().manual_seed(1))
+        model.double()
+        optimizer = Reconstruction(model, bce, TrainingConfig()).configure_optimizers()
+        for _ in range(2):
+            optimizer.zero_grad()
+            if accumulate:
+                accumulate_gradient(model, bce, image_NCHW, 4)
+            else:
+                bce(image_NCHW, model(image_NCHW)).mean().backward()
+            clip_each(model.parameters(), 1.0)
+            optimizer.step()
+        weights.append(model.state_dict())
+    for name, weight in weights[0].items():
+        torch.testing.assert_close(weight, weights[1][name], rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
