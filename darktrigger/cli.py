@@ -17,7 +17,6 @@ import imaging.cli
 import ml.cli
 from darktrigger import __version__
 from darktrigger.errors import DarktriggerError
-from darktrigger.memory import keep_freed_memory
 
 app = typer.Typer(
     name="darktrigger",
@@ -52,7 +51,6 @@ def options(
 
 def main() -> None:
     """Run the command line: 0 on success, 2 on a usage error, 1 on any other failure, never a traceback."""
-    keep_freed_memory()
     try:
         app()
     except DarktriggerError as error:

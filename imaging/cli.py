@@ -31,10 +31,12 @@ def image(
     """Turn Delphes ROOT files into one file of sparse tracker, ECAL and HCAL images."""
     from darktrigger.config import load_config
     from darktrigger.inputs import expand_paths
+    from darktrigger.memory import keep_freed_memory
     from darktrigger.progress import progress
     from imaging.config import ImagingConfig, Selection
     from imaging.convert import Sample, convert
 
+    keep_freed_memory()
     settings = load_config(ImagingConfig, config)
     if ht_min is not None:
         settings = settings.model_copy(update={"selection": Selection(ht_min=ht_min)})
