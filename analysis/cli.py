@@ -116,7 +116,7 @@ def evaluate(
             help="Background events to use: those whose entry number modulo MODULO is in KEEP, such as 2:1 or 3:0,2.",
         ),
     ] = "1:0",
-    batch_size: Annotated[int, typer.Option(min=1, help="Events of which dense images exist at a time.")] = 128,
+    batch_size: Annotated[int, typer.Option(min=1, help="Events of which dense images exist at a time.")] = 16,
     style: _Style = None,
 ) -> None:
     """Tables and ROC curves of a trigger's scores on labelled images, as in the CoDAE paper (tables 1 and 2)."""

@@ -35,7 +35,7 @@ class ExecutorConfig(StrictModel):
     workers: Annotated[int, Field(ge=1)] = 1
     scheduler: str | None = None
     chunk_size: Annotated[int, Field(ge=1)] = 10_000
-    batch_size: Annotated[int, Field(ge=1)] = 128
+    batch_size: Annotated[int, Field(ge=1)] = 16
 
     @model_validator(mode="after")
     def _scheduler_is_for_dask(self) -> Self:

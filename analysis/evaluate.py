@@ -48,7 +48,7 @@ def evaluate(
     style: StyleConfig | None = None,
     *,
     background_entries: EntrySplit | None = None,
-    batch_size: int = 128,
+    batch_size: int = 16,
 ) -> list[Path]:
     """Compare every score, the model's and the physics baselines, on labelled images.
 

@@ -117,7 +117,7 @@ class Trigger:
                 raise ModelFileError(self.path, f"is not an ONNX model that can be run ({error})") from None
         return self._session
 
-    def scores(self, images: SparseImages, batch_size: int = 128) -> dict[str, NDArray[np.float32]]:
+    def scores(self, images: SparseImages, batch_size: int = 16) -> dict[str, NDArray[np.float32]]:
         """Every score of every event as the model gives it, shape (n,) each.
 
         Dense images exist for ``batch_size`` events at a time.
