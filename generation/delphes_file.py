@@ -130,12 +130,13 @@ def _mend_inner_shapes(tree: Any) -> None:
 
 
 class _Branch(NamedTuple):
-    """A serialised branch: its bytes, and where in them its leaf starts."""
+    """A serialised branch: its bytes, and where in them its leaf starts and says which leaf counts it."""
 
     name: str
     start: int
     data: bytes
     leaf: int
+    counter: int
 
 
 #: Byte count, class tag and name in front of a TBranch; an empty TObjArray; offset of reference numbers.
@@ -144,6 +145,9 @@ _EMPTY_ARRAY = bytes.fromhex("40000015000300010000000003000000000000000000000000
 _ARRAY_HEADER = len(_EMPTY_ARRAY)
 _COUNT_MASK = 0x40000000
 _MAP_OFFSET = 2
+#: A leaf's body: headers of three classes and the TObject before its name; length, size, offset and two flags after
+#: its title, before the reference to its counter.
+_LEAF_HEADERS, _LEAF_NUMBERS = 3 * 6 + 10, 3 * 4 + 2
 
 
 def nest_branches(path: str | Path, tree_name: str = TREE) -> None:
@@ -171,7 +175,15 @@ def _cut(blob: bytes, name: str, body: int, size: int, leaf_body: int) -> _Branc
     data = blob[start : body + size]
     # The leaf's class name, such as TLeafF, ends with a null right before its body.
     leaf = blob.rindex(b"TLeaf", start, leaf_body) - 8 - start
-    return _Branch(name, start, data, leaf)
+    return _Branch(name, start, data, leaf, _counter_place(blob, leaf_body) - start)
+
+
+def _counter_place(blob: bytes, leaf_body: int) -> int:
+    """Where a leaf refers to its counter."""
+    at = leaf_body + _LEAF_HEADERS
+    for _ in ("name", "title"):
+        at += 1 + blob[at]
+    return at + _LEAF_NUMBERS
 
 
 def _nest(blob: bytes, branches: list[_Branch], key_length: int) -> bytes:
@@ -207,8 +219,8 @@ def _nest(blob: bytes, branches: list[_Branch], key_length: int) -> bytes:
     array = first - _ARRAY_HEADER
     result[array : array + 4] = struct.pack(">I", (len(moved) + _ARRAY_HEADER - 4) | _COUNT_MASK)
     for branch in branches:
-        begin = starts[branch.name] + _leaf_offset(branch, children)
-        _refer(result, begin, begin + len(branch.data) - branch.leaf, branches, references, key_length)
+        at = starts[branch.name] + _leaf_offset(branch, children) - branch.leaf + branch.counter
+        _refer(result, at, references)
     _refer_all(result, last + _ARRAY_HEADER, references, len(branches))
     return bytes(result)
 
@@ -238,21 +250,14 @@ def _final_name(data: bytes) -> bytes:
     return data
 
 
-def _refer(
-    result: bytearray, begin: int, end: int, branches: list[_Branch], references: Mapping[int, int], key_length: int
-) -> None:
-    """Redirect a leaf's reference to its counter, if it has one."""
-    for counter in branches:
-        if counter.name.endswith("_size"):
-            old = key_length + counter.start + counter.leaf + _MAP_OFFSET
-            at = result.find(struct.pack(">I", old), begin, end)
-            if at >= 0:
-                struct.pack_into(">I", result, at, references[old])
-                return
+def _refer(result: bytearray, at: int, references: Mapping[int, int]) -> None:
+    """Redirect one reference, unless it is none (0)."""
+    (old,) = struct.unpack_from(">I", result, at)
+    if old:
+        struct.pack_into(">I", result, at, references[old])
 
 
 def _refer_all(result: bytearray, begin: int, references: Mapping[int, int], n: int) -> None:
     """Redirect the tree's own list of leaves."""
     for at in range(begin, begin + 4 * n, 4):
-        (old,) = struct.unpack_from(">I", result, at)
-        struct.pack_into(">I", result, at, references[old])
+        _refer(result, at, references)

@@ -8,8 +8,9 @@ import pytest
 import uproot
 
 from darktrigger.errors import DarktriggerError
+from generation import delphes_file
 from generation.delphes_file import DelphesWriter, read_metadata
-from generation.detector import simulate
+from generation.detector import Collection, DelphesEvents, simulate
 from imaging.branches import BranchOverride, find_branches
 
 
@@ -46,6 +47,37 @@ def test_round_trip(path, result):
                 array = tree[f"{name}.{member}"].array()
                 np.testing.assert_array_equal(ak.to_numpy(ak.flatten(array)), np.concatenate([values, values]))
                 np.testing.assert_array_equal(ak.num(array), np.tile(counts, 2))
+
+
+def test_entry_numbers_are_not_mistaken_for_references(tmp_path, monkeypatch):
+    """A basket that starts at the entry whose number a reference happens to have (found with 2,000 events)."""
+    numbers = []
+    refer_all = delphes_file._refer_all
+
+    def spy(result, begin, references, n):
+        numbers.extend(references)
+        refer_all(result, begin, references, n)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(delphes_file, "_refer_all", spy)
+        write_scalars(tmp_path / "first.root", [3, 2])
+    assert numbers
+    for number in numbers:
+        values = write_scalars(tmp_path / "again.root", [number, 2])
+        with uproot.open(tmp_path / "again.root") as file:
+            for name in ("Event.Number", "ScalarHT.HT", "MissingET.MET"):
+                np.testing.assert_array_equal(ak.to_numpy(file["Delphes"][name].array())[:, 0], values)
+
+
+def write_scalars(path, sizes):
+    with DelphesWriter(path) as writer:
+        for start, size in zip(np.cumsum([0, *sizes[:-1]]), sizes, strict=True):
+            column = np.arange(start, start + size, dtype=np.float32)
+            members = {"Event": "Number", "ScalarHT": "HT", "MissingET": "MET"}
+            writer.write(
+                DelphesEvents({name: Collection(np.arange(size + 1), {key: column}) for name, key in members.items()})
+            )
+    return np.arange(sum(sizes))
 
 
 def test_same_layout_as_real_delphes(path, data):
