@@ -121,7 +121,7 @@ class Generator:
         fruitless = 0
         while self._accepted < n_events:
             missing = n_events - self._accepted
-            events = self._next(batch_size if self._process.filter else min(batch_size, missing))
+            events = self._next(self._batch_size(missing, batch_size))
             keep = np.flatnonzero(self._process.accept(events))[:missing]
             used = len(events) if len(keep) < missing else int(keep[-1]) + 1
             self._used += used
@@ -133,6 +133,13 @@ class Generator:
                 raise GenerationError(f"{self._process.name}: the filter took none of {fruitless} events")
             if len(keep):
                 yield GeneratedBatch(self._process.adapt(events[keep]), self.normalisation)
+
+    def _batch_size(self, missing: int, largest: int) -> int:
+        """Events to make next: about as many as the missing ones take, as far as the filter is known."""
+        if not self._process.filter:
+            return min(largest, missing)
+        share = (self._accepted + 1) / (self._used + 1)
+        return min(largest, math.ceil(missing / share))
 
     @property
     def normalisation(self) -> Normalisation:
