@@ -175,4 +175,9 @@ def _merge(parts: list[Path], output: Path, record: dict[str, Any]) -> None:
         for part in parts:
             writer.write(load_part(part)[0])
         writer.metadata.update(record)
-    write_json(output.with_name(f"{output.name}.json"), record)
+    write_json(sidecar_of(output), record)
+
+
+def sidecar_of(output: Path) -> Path:
+    """The JSON file beside a Delphes file that says how it was made."""
+    return output.with_name(f"{output.name}.json")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from analysis.config import AnalysisConfig
@@ -24,14 +26,33 @@ class GeneratedSample(StrictModel):
     process
         Name of a process of ``darktrigger generate``, or a Pythia command file.
     events
-        Events to write.
+        Events to write, all files together.
+    files
+        Files that share them, each with a seed of its own: what is finished is kept when the chain is interrupted.
     settings
         The process's settings, such as ``{mass: 1000}``.
     """
 
     process: str
     events: Annotated[int, Field(ge=1)]
+    files: Annotated[int, Field(ge=1)] = 1
     settings: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _no_empty_file(self) -> Self:
+        if self.files > self.events:
+            raise ValueError(f"{self.events} events do not fill {self.files} files")
+        return self
+
+    def parts(self, name: str, seed: int) -> list[tuple[str, int, int]]:
+        """Name, number of events and seed of each file; a single file has the chain's own seed."""
+        if self.files == 1:
+            return [(name, self.events, seed)]
+        bounds = [self.events * i // self.files for i in range(self.files + 1)]
+        return [
+            (f"{name}_{i}", last - first, int(np.random.SeedSequence([seed, i]).generate_state(1)[0]))
+            for i, (first, last) in enumerate(pairwise(bounds))
+        ]
 
 
 class ModelSection(StrictModel):

@@ -20,6 +20,9 @@ from darktrigger.config import validate
 from darktrigger.errors import ConfigError
 from darktrigger.files import read_json, write_text
 from darktrigger.inputs import is_remote
+from generation.config import GenerationConfig
+from generation.production import sidecar_of
+from generation.pythia import Normalisation, mean_of
 from generation.sample import generate_sample
 from imaging.convert import Sample, convert
 from imaging.display import draw_event, load_event
@@ -54,7 +57,7 @@ class Chain:
         self.datasets: tuple[Dataset, ...] = ()
         self.images: dict[str, Path] = {}
 
-    def _resolve_fileset(self) -> tuple[Dataset, ...]:
+    def resolve_fileset(self) -> tuple[Dataset, ...]:
         """Save the fileset with absolute paths and the held-out background, and read it back."""
         fileset = {
             name: self._generate(name, entry)
@@ -73,7 +76,7 @@ class Chain:
     def run(self) -> list[Path]:
         """Run every stage that is not done; returns the summary and the plots of the analysis."""
         self.config.to_yaml(self.output / "config.yaml")
-        self.datasets = self._resolve_fileset()
+        self.datasets = self.resolve_fileset()
         self.images = {dataset.name: self.output / "images" / f"{dataset.name}.parquet" for dataset in self.datasets}
         for dataset in self.datasets:
             self._image(dataset)
@@ -103,22 +106,30 @@ class Chain:
         """Generate a sample; returns its fileset entry, with process, mass and cross-section filled in."""
         sample = validate(GeneratedSample, entry["generate"], f"fileset, dataset '{name}', generate")
         settings = self.config.generation.model_copy(update={"process": sample.settings})
-        output = self.output / "delphes" / f"{name}.root"
-        sidecar = output.with_name(f"{output.name}.json")
-
-        def work(_: Stamp) -> list[Path]:
-            generate_sample(sample.process, sample.events, output, settings, seed=self.config.seed, say=self.say)
-            return [output, sidecar]
-
-        key = {"sample": sample.model_dump(), "settings": settings.model_dump(mode="json"), "seed": self.config.seed}
-        self._stage(f"generate {name}", key, [], work)
-        record = read_json(sidecar)
+        parts = sample.parts(name, self.config.seed)
+        outputs = [self._generate_file(*part, sample, settings) for part in parts]
+        records = [read_json(sidecar_of(output)) for output in outputs]
+        runs = [Normalisation(**record["normalisation"]) for record in records]
         known = {
             "process": sample.process,
-            "mass": record["process_settings"].get("mass", 0.0),
-            "cross_section": record["normalisation"]["cross_section"],
+            "mass": records[0]["process_settings"].get("mass", 0.0),
+            "cross_section": mean_of(runs).cross_section,
         }
-        return {"files": [str(output.resolve())], "metadata": known | dict(entry.get("metadata") or {})}
+        files = [str(output.resolve()) for output in outputs]
+        return {"files": files, "metadata": known | dict(entry.get("metadata") or {})}
+
+    def _generate_file(
+        self, name: str, events: int, seed: int, sample: GeneratedSample, settings: GenerationConfig
+    ) -> Path:
+        output = self.output / "delphes" / f"{name}.root"
+
+        def work(_: Stamp) -> list[Path]:
+            generate_sample(sample.process, events, output, settings, seed=seed, say=self.say)
+            return [output, sidecar_of(output)]
+
+        key = {"process": sample.process, "events": events, "seed": seed, "settings": settings.model_dump(mode="json")}
+        self._stage(f"generate {name}", key, [], work)
+        return output
 
     def _image(self, dataset: Dataset) -> None:
         output, imaging = self.images[dataset.name], self.config.imaging

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import onnxruntime
 import pytest
+import uproot
 import yaml
 from typer.testing import CliRunner
 
-from darktrigger.chain.config import ChainConfig
+from darktrigger.chain.config import ChainConfig, GeneratedSample
+from darktrigger.chain.stages import Chain
 from darktrigger.chain.stamps import Stamp
 from darktrigger.cli import app
 from darktrigger.config import validate
@@ -121,3 +123,35 @@ def test_a_fileset_of_another_form_is_refused(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["run", str(tmp_path / "chain.yaml")])
     assert isinstance(result.exception, ConfigError)
     assert "dataset 'qcd'" in str(result.exception)
+
+
+def test_samples_are_generated_in_files(tmp_path: Path) -> None:
+    config = {
+        "output": str(tmp_path / "out"),
+        "fileset": {"svj": {"generate": {"process": "svj", "events": 5, "files": 2, "settings": {"mass": 2100}}}},
+        "generation": {"pileup": {"mean": 0}, "cache": str(tmp_path / "cache")},
+    }
+    said: list[str] = []
+    chain = Chain(validate(ChainConfig, config, "chain.yaml"), tmp_path, said.append)
+    (dataset,) = chain.resolve_fileset()
+    assert [Path(file).name for file in dataset.files] == ["svj_0.root", "svj_1.root"]
+    assert (dataset.metadata.process, dataset.metadata.mass) == ("svj", 2100.0)
+    counts, energies = [], []
+    for file in dataset.files:
+        with uproot.open(file) as root:
+            counts.append(root["Delphes"].num_entries)
+            energies.append(root["Delphes"]["ScalarHT.HT"].array().to_list()[0])
+    assert counts == [2, 3]
+    assert energies[0] != energies[1]
+    sections = [json.loads(Path(f"{file}.json").read_text())["normalisation"] for file in dataset.files]
+    mean = (2 * sections[0]["cross_section"] + 3 * sections[1]["cross_section"]) / 5
+    assert dataset.metadata.cross_section == pytest.approx(mean)
+
+    said.clear()
+    chain.resolve_fileset()
+    assert said == ["generate svj_0: done before", "generate svj_1: done before"]
+
+
+def test_more_files_than_events_are_refused() -> None:
+    with pytest.raises(ConfigError, match="2 events do not fill 3 files"):
+        validate(GeneratedSample, {"process": "qcd", "events": 2, "files": 3}, "chain.yaml")
