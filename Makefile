@@ -1,4 +1,4 @@
-# make demo: the whole chain on real Delphes files; make test: the tests. Both make .venv first.
+# make demo: the whole chain from generation on; make test: the tests. Both make .venv first.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
