@@ -98,13 +98,15 @@ class Reconstruction(LightningModule):
     Parameters
     ----------
     model
-        Network whose output has ``reconstruction``.
+        Network.
     loss
         Maps images (n, C, H, W) and the model's output to (n,).
     config
         Training settings.
     each
         How to go through the micro-batches on a CPU, see :func:`accumulate_gradient`.
+    validated
+        Attribute of the output, (n, C, H, W), that the validation SSIM compares with the image.
 
     Raises
     ------
@@ -112,9 +114,11 @@ class Reconstruction(LightningModule):
         ``micro_batch`` is set for a model that needs the whole batch.
     """
 
-    def __init__(self, model: nn.Module, loss: Loss, config: TrainingConfig, each: Map = map) -> None:
+    def __init__(
+        self, model: nn.Module, loss: Loss, config: TrainingConfig, each: Map = map, validated: str = "reconstruction"
+    ) -> None:
         super().__init__()
-        self.model, self.loss, self.config, self.each = model, loss, config, each
+        self.model, self.loss, self.config, self.each, self.validated = model, loss, config, each, validated
         if mixes_events(model) and config.micro_batch is not None:
             raise TrainingError(
                 f"training.micro_batch: the model normalises over the batch, which goes through whole; "
@@ -157,6 +161,6 @@ class Reconstruction(LightningModule):
     def validation_step(self, image_NCHW: Tensor, batch_index: int) -> None:  # noqa: ARG002 (Lightning's signature)
         """Loss and SSIM of one batch."""
         output = self.model(image_NCHW)
-        reco_NCHW = output.reconstruction.float()
+        reco_NCHW = getattr(output, self.validated).float()
         self.log("val_loss", self.loss(image_NCHW, output).mean(), batch_size=len(image_NCHW))
         self.log("val_ssim", ssim(reco_NCHW, image_NCHW).mean(), batch_size=len(image_NCHW))

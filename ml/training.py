@@ -138,7 +138,7 @@ def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -
             reload_dataloaders_every_n_epochs=1,
             default_root_dir=run_dir,
         )
-        module = Reconstruction(model, spec.loss, settings, each)
+        module = Reconstruction(model, spec.loss, settings, each, spec.validated)
         trainer.fit(module, datamodule=batches, ckpt_path=checkpoint, weights_only=True)
     logger.info("%s: trained %d epochs", run_dir, len(folder.history))
     return folder.history

@@ -78,6 +78,11 @@ class CoDVAEOutput(NamedTuple):
         return (self.logits > 0).float()
 
     @property
+    def mean(self) -> Tensor:
+        """Probability of each pixel being lit, shape (n, 1, 72, 58)."""
+        return self.logits.float().sigmoid()
+
+    @property
     def kl_r(self) -> Tensor:
         """Reverse KL divergence, of the posterior from the prior (equation 3), shape (n,)."""
         log_q_NMHW = self.posterior.log_density(self.log_z)

@@ -166,8 +166,10 @@ def test_divergence_needs_the_encoder_alone_and_stands_half_precision(trained, e
     (found,) = onnxruntime.InferenceSession(path).run(["kl_r"], {"image": images})
     (expected,) = exported("codvae").run(["kl_r"], {"image": images})
     assert found.dtype == np.float32
-    assert np.corrcoef(found, expected)[0, 1] > 0.999
-    assert abs(found.mean() - expected.mean()) < 0.1 * expected.std()
+    # Half precision's own rounding, a thousandth of the value, and little beside the spread of events.
+    deviation = np.sqrt(np.square(found - expected).mean())
+    assert deviation < 2**-10 * expected.mean()
+    assert deviation < 0.2 * expected.std()
 
 
 def test_int8_is_refused_where_nothing_can_have_it(trained, tmp_path):
