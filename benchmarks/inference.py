@@ -24,7 +24,8 @@ from imaging.convert import Sample, convert
 from imaging.dense import coarse_mask
 from imaging.image_file import read_image_file
 from ml.export import Scorer, to_onnx
-from ml.models.codae import SCORES, CoDAE, CoDAEConfig, MaskEncoder
+from ml.models.codae import SCORES, CoDAE, CoDAEConfig
+from ml.networks import MaskEncoder
 
 DATA = Path(__file__).parents[1] / "tests" / "data" / "qcd.root"
 Run = Callable[[NDArray[np.float32]], object]

@@ -12,7 +12,9 @@ app = typer.Typer()
 
 @app.command()
 def train(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="Model family: codae.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="Model family: codae, cae, codvae, heimel or dirichlet.")
+    ],
     images: Annotated[list[str], typer.Argument(metavar="IMAGES", help="Image files (Parquet), background only.")],
     run_dir: Annotated[Path, typer.Option("--output", "-o", metavar="RUN_DIR", help="Run folder to write.")],
     config: Annotated[
@@ -26,11 +28,16 @@ def train(
         bool, typer.Option("--resume", help="Go on where the run in RUN_DIR was cut off; start it if there is none.")
     ] = False,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Passes over the events, at most.", show_default="30, or as configured")
+        int | None,
+        typer.Option(
+            min=1, help="Passes over the events, at most.", show_default="the paper's for the model, or as configured"
+        ),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(min=0, help="Of weights, split, order and augmentation.", show_default="42, or as configured"),
+        typer.Option(
+            min=0, help="Of weights, split, order, augmentation and noise.", show_default="42, or as configured"
+        ),
     ] = None,
 ) -> None:
     """Train a model on background images; writes configuration, metrics, loss curve and checkpoints."""
@@ -68,10 +75,13 @@ def export(
             show_default="all of the model's",
         ),
     ] = None,
+    reconstruction: Annotated[
+        bool, typer.Option("--reconstruction", help="Also put out 'reconstruction', of the image's shape.")
+    ] = False,
 ) -> None:
     """Export a trained model to one ONNX file whose outputs are anomaly scores."""
     from ml.export import export_run
 
     names = None if scores is None else [name.strip() for name in scores.split(",")]
-    export_run(run_dir, output, precision, names)
+    export_run(run_dir, output, precision, names, reconstruction=reconstruction)
     typer.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB")

@@ -21,13 +21,14 @@ class TrainingConfig(StrictModel):
     Parameters
     ----------
     epochs
-        Passes over the training events, at most.
+        Passes over the training events, at most; :func:`run_config` puts in the paper's number
+        for the family where none is given.
     batch_size
         Events in a step of the optimiser.
     micro_batch
         Events that go through the network at once; their gradients add up to those of the
         batch. By default 8 on a CPU, where what the layers hand on then stays in the cache, and
-        the whole batch elsewhere.
+        the whole batch elsewhere. A model that normalises over the batch takes it whole.
     learning_rate, weight_decay
         Of AdamW; the decay is multiplied by the learning rate.
     clip_norm
@@ -37,7 +38,8 @@ class TrainingConfig(StrictModel):
     patience
         Epochs without a better validation SSIM after which training stops.
     seed
-        Of the initial weights, the split, the order of events and the augmentations.
+        Of the initial weights, the split, the order of events, the augmentations and the
+        model's noise.
     precision
         ``bfloat16`` autocast, ``float32``, or ``auto``: bfloat16 where the hardware computes in it.
     entries
@@ -73,8 +75,12 @@ def run_config(family_name: str, data: Mapping[str, Any] | None = None, source: 
         No such family, or a key or value that does not fit; ``source`` says where it came from.
     """
     # The family is looked up first: which keys `model` may have depends on it.
-    schema: Any = RunConfig.__class_getitem__(family(family_name).config)
-    config: RunConfig[Any] = validate(
-        schema, {"model": {}, **(data or {})} if isinstance(data, Mapping | None) else data, source
-    )
+    spec = family(family_name)
+    schema: Any = RunConfig.__class_getitem__(spec.config)
+    sections: Any = data
+    if isinstance(data, Mapping | None):
+        sections = {"model": {}, "training": {}, **(data or {})}
+        if isinstance(sections["training"], Mapping):
+            sections["training"] = {"epochs": spec.epochs, **sections["training"]}
+    config: RunConfig[Any] = validate(schema, sections, source)
     return config

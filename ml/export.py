@@ -28,6 +28,7 @@ from ml.run_folder import load_model, read_config, read_record
 from ml.scores import SCORES, select
 
 METADATA_KEY = "darktrigger"
+RECONSTRUCTION = "reconstruction"
 OPSET = 18
 
 _CALIBRATION_EVENTS = 256
@@ -36,7 +37,7 @@ PRECISIONS = ("fp32", "fp16", "int8")
 
 
 class Scorer(nn.Module):
-    """A model whose outputs are scores.
+    """A model whose outputs are scores, and after them the reconstruction if asked for.
 
     Parameters
     ----------
@@ -44,22 +45,31 @@ class Scorer(nn.Module):
         Trained model.
     names
         Scores, in the order of the outputs.
+    reconstruction
+        Whether to put out the reconstruction too.
     """
 
-    def __init__(self, model: nn.Module, names: Sequence[str]) -> None:
+    def __init__(self, model: nn.Module, names: Sequence[str], *, reconstruction: bool = False) -> None:
         super().__init__()
-        self.model, self.names = model, tuple(names)
+        self.model, self.names, self.reconstruction = model, tuple(names), reconstruction
+
+    @property
+    def outputs(self) -> list[str]:
+        """Names of all outputs, in order."""
+        return [*self.names, *([RECONSTRUCTION] if self.reconstruction else [])]
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """One tensor of shape (n,) for each score."""
+        """One tensor of shape (n,) for each score; the reconstruction has the image's shape."""
         output = self.model(image)
-        return tuple(SCORES[name].function(image, output) for name in self.names)
+        scores = tuple(SCORES[name].function(image, output) for name in self.names)
+        return (*scores, output.reconstruction) if self.reconstruction else scores
 
 
 def to_onnx(scorer: Scorer, input_kind: str) -> onnx.ModelProto:
     """Trace a scorer; what none of its scores needs is not in the graph.
 
-    The input is ``image``, with a free batch dimension; the outputs bear the scores' names.
+    The input is ``image``, with a free batch dimension; the outputs bear the scores' names, and
+    ``reconstruction``.
     """
     image_NCHW = torch.zeros(2, *INPUT_SHAPES[input_kind])
     with quiet_exporter():
@@ -69,7 +79,7 @@ def to_onnx(scorer: Scorer, input_kind: str) -> onnx.ModelProto:
             dynamo=True,
             opset_version=OPSET,
             input_names=["image"],
-            output_names=list(scorer.names),
+            output_names=scorer.outputs,
             dynamic_shapes={"image": {0: torch.export.Dim("batch", min=0)}},
             external_data=False,
             verbose=False,
@@ -78,7 +88,14 @@ def to_onnx(scorer: Scorer, input_kind: str) -> onnx.ModelProto:
     return program.model_proto
 
 
-def export_run(run_dir: Path, output: Path, precision: str = "fp32", scores: Sequence[str] | None = None) -> None:
+def export_run(
+    run_dir: Path,
+    output: Path,
+    precision: str = "fp32",
+    scores: Sequence[str] | None = None,
+    *,
+    reconstruction: bool = False,
+) -> None:
     """Write the best model of a run as an ONNX file whose outputs are its scores.
 
     Parameters
@@ -95,11 +112,13 @@ def export_run(run_dir: Path, output: Path, precision: str = "fp32", scores: Seq
         to 0.997) and shifts its scores: set thresholds on its own output.
     scores
         All of the family's unless given; ``z1`` and ``z2`` alone give the mask encoder alone.
+    reconstruction
+        Whether the file also puts out ``reconstruction``, of the image's shape.
 
     Raises
     ------
     ConfigError
-        No such score or precision.
+        No such score or precision, or none of the family's layers has int8.
     UnreadableFileError, ModelFileError
         No finished run in ``run_dir``, or, for int8, its images are gone.
     """
@@ -108,8 +127,8 @@ def export_run(run_dir: Path, output: Path, precision: str = "fp32", scores: Seq
     run_dir, record = Path(run_dir), read_record(Path(run_dir))
     spec = family(record.family)
     names = select(None if scores is None else tuple(scores), spec.scores)
-    metadata = describe(run_dir, spec, names, precision)
-    model = to_onnx(Scorer(load_model(run_dir), names), spec.input_kind)
+    metadata = describe(run_dir, spec, names, precision) | {RECONSTRUCTION: reconstruction}
+    model = to_onnx(Scorer(load_model(run_dir), names, reconstruction=reconstruction), spec.input_kind)
     if precision == "fp16":
         model = to_float16(model, keep=score_nodes(model))
     elif precision == "int8":

@@ -120,29 +120,40 @@ class UpSample2x(nn.Module):
         return self.rows @ x_NCHW @ self.columns
 
 
-class SpatialConditioning(nn.Module):
-    """Multiplies a feature map by a convolution of the broadcast latents (CoDAE, algorithm 2).
+class BatchNorm(nn.Module):
+    """Each feature to zero mean and unit (biased) variance over the batch, then scaled; no offset.
 
-    The latents are repeated at every pixel and joined by the pixel's coordinates x (along the
-    width) and y, from -1 to 1. As the convolution is linear, it is applied once to each
-    latent's unit image, not to every event.
+    Outside training the running averages take the place of the batch's, as in Keras.
+
+    Parameters
+    ----------
+    features
+        Number of features.
+    momentum
+        Share of the running averages that a batch leaves as it is.
     """
 
-    basis: Tensor
+    mean: Tensor
+    variance: Tensor
 
-    def __init__(self, latents: int, channels: int, height: int, width: int) -> None:
+    def __init__(self, features: int, momentum: float = 0.99) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(latents + 2, channels, 3)
-        y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
-        basis_KCHW = torch.zeros(latents + 1, latents + 2, height, width)
-        basis_KCHW[range(latents), range(latents)] = 1
-        basis_KCHW[latents, latents:] = torch.stack([x, y])
-        self.register_buffer("basis", basis_KCHW, persistent=False)
+        self.momentum = momentum
+        self.weight = nn.Parameter(torch.ones(features))
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("variance", torch.ones(features))
 
-    def forward(self, x_NCHW: Tensor, z_NK: Tensor) -> Tensor:
-        """Shape of ``x_NCHW``."""
-        assert self.conv.bias is not None  # noqa: S101 (for the type checker)
-        response_KCHW = same_conv2d(self.basis, self.conv.weight)
-        offset_CHW = response_KCHW[-1] + self.conv.bias[:, None, None]
-        scale_NP = torch.addmm(offset_CHW.flatten(), z_NK, response_KCHW[:-1].flatten(1))
-        return scale_NP.view_as(x_NCHW) * x_NCHW
+    def forward(self, x_NF: Tensor) -> Tensor:
+        """Shape of ``x_NF``, in float32."""
+        x_NF, mean_F, variance_F = x_NF.float(), self.mean, self.variance
+        if self.training:
+            variance_F, mean_F = torch.var_mean(x_NF, dim=0, correction=0)
+            with torch.no_grad():
+                self.mean.lerp_(mean_F, 1 - self.momentum)
+                self.variance.lerp_(variance_F, 1 - self.momentum)
+        return (x_NF - mean_F) * torch.rsqrt(variance_F + NORM_EPS) * self.weight
+
+
+def mixes_events(model: nn.Module) -> bool:
+    """Whether an event's output depends, in training, on the others of its batch."""
+    return any(isinstance(module, BatchNorm | nn.BatchNorm1d | nn.BatchNorm2d) for module in model.modules())

@@ -16,6 +16,8 @@ from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_
 from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 
+from darktrigger.errors import ConfigError
+
 Batch = NDArray[Any]
 
 
@@ -70,7 +72,15 @@ def to_int8(model: onnx.ModelProto, batches: Iterable[Batch]) -> onnx.ModelProto
     batches
         Images (n, C, H, W) that are typical of what the model will see: they set the ranges of
         the activations.
+
+    Raises
+    ------
+    ConfigError
+        The model has no such convolution.
     """
+    excluded = constant_nodes(model) + pointwise_convolutions(model)
+    if not any(node.op_type == "Conv" and node.name not in excluded for node in model.graph.node):
+        raise ConfigError("precision: int8 is for 3 x 3 convolutions, of which this model has none; take fp32 or fp16")
     with tempfile.TemporaryDirectory() as folder, quiet_onnxruntime():
         path = Path(folder) / "int8.onnx"
         quantize_static(
@@ -78,7 +88,7 @@ def to_int8(model: onnx.ModelProto, batches: Iterable[Batch]) -> onnx.ModelProto
             path,
             _Calibration(batches),
             op_types_to_quantize=["Conv"],
-            nodes_to_exclude=constant_nodes(model) + pointwise_convolutions(model),
+            nodes_to_exclude=excluded,
             per_channel=True,
             # Seven bits: without VNNI, sums of pairs of products of eight bits saturate.
             reduce_range=True,

@@ -1,7 +1,9 @@
 """Anomaly scores, one function each (CoDAE, section 4.6).
 
 Every score maps a batch of n images and the model's output for them to a tensor of shape (n,).
-The sums run over all pixels of an event.
+The sums run over all pixels of an event. A model has the scores whose ingredients its output
+has: ``reconstruction`` (n, C, H, W) all, ``logits`` (n, C, H, W), ``z_m`` (n, K), ``kl_r`` and
+``kl_f`` (n,) some.
 """
 
 from __future__ import annotations
@@ -33,12 +35,12 @@ def bce(image_NCHW: Tensor, output: Any) -> Tensor:
 
 def sse(image_NCHW: Tensor, output: Any) -> Tensor:
     """Sum of squared errors."""
-    return _sum((image_NCHW - output.logits.sigmoid()).square())
+    return _sum((image_NCHW - output.reconstruction).square())
 
 
 def sae(image_NCHW: Tensor, output: Any) -> Tensor:
     """Sum of absolute errors."""
-    return _sum((image_NCHW - output.logits.sigmoid()).abs())
+    return _sum((image_NCHW - output.reconstruction).abs())
 
 
 def sae_mask(image_NCHW: Tensor, output: Any) -> Tensor:
@@ -48,19 +50,19 @@ def sae_mask(image_NCHW: Tensor, output: Any) -> Tensor:
     count the empty pixels. The mode of the Bernoulli decoder, 1[x_hat > 1/2], is meant
     (section 4.5).
     """
-    return _sum(((image_NCHW > 0) != (output.logits > 0)).float())
+    return _sum(((image_NCHW > 0) != (output.reconstruction > 0.5)).float())
 
 
 def dice(image_NCHW: Tensor, output: Any) -> Tensor:
     """Inverse Dice coefficient; very large for an image without overlap, an empty one among them."""
-    reco_NCHW = output.logits.sigmoid()
+    reco_NCHW = output.reconstruction
     overlap_N = _sum(image_NCHW * reco_NCHW).clamp(min=MIN_OVERLAP)
     return (_sum(image_NCHW.square()) + _sum(reco_NCHW.square())) / (2 * overlap_N)
 
 
 def pixel_sum(image_NCHW: Tensor, output: Any) -> Tensor:  # noqa: ARG001 (the signature of all scores)
     """Sum of the reconstructed pixels, an estimate of the number of tracks."""
-    return _sum(output.logits.sigmoid())
+    return _sum(output.reconstruction)
 
 
 def z1(image_NCHW: Tensor, output: Any) -> Tensor:  # noqa: ARG001
@@ -73,6 +75,24 @@ def z2(image_NCHW: Tensor, output: Any) -> Tensor:  # noqa: ARG001
     """Second compact latent."""
     second_N: Tensor = output.z_m[:, 1]
     return second_N
+
+
+def z3(image_NCHW: Tensor, output: Any) -> Tensor:  # noqa: ARG001
+    """Third compact latent."""
+    third_N: Tensor = output.z_m[:, 2]
+    return third_N
+
+
+def kl_r(image_NCHW: Tensor, output: Any) -> Tensor:  # noqa: ARG001
+    """Reverse KL divergence, of the learned distribution of the latents from the prior."""
+    divergence_N: Tensor = output.kl_r
+    return divergence_N
+
+
+def kl_f(image_NCHW: Tensor, output: Any) -> Tensor:  # noqa: ARG001
+    """Forward KL divergence, of the prior from the learned distribution of the latents."""
+    divergence_N: Tensor = output.kl_f
+    return divergence_N
 
 
 @dataclass(frozen=True)
@@ -101,6 +121,9 @@ SCORES: dict[str, Score] = {
     "pixel_sum": Score(pixel_sum, "higher"),
     "z1": Score(z1, None),
     "z2": Score(z2, None),
+    "z3": Score(z3, None),
+    "kl_r": Score(kl_r, "higher"),
+    "kl_f": Score(kl_f, "higher"),
 }
 
 
@@ -108,8 +131,8 @@ def latent_direction(latent_N: Tensor, activity_N: Tensor) -> Direction:
     """Anomalous end of a latent, from background alone.
 
     A latent's sign is an accident of initialisation. Its anomalous end is taken to be the one
-    towards which background events become busier: the sign of the correlation with
-    ``pixel_sum``. No signal is looked at.
+    towards which background events become busier: the sign of the correlation with their
+    activity, the sum of the image's pixels. No signal is looked at.
     """
     covariance = (latent_N.double() - latent_N.double().mean()) @ (activity_N.double() - activity_N.double().mean())
     return "lower" if covariance < 0 else "higher"

@@ -15,7 +15,7 @@ from lightning.pytorch import LightningDataModule, Trainer
 from darktrigger.files import write_json
 from darktrigger.memory import keep_freed_memory
 from darktrigger.progress import progress
-from ml.calibration import CALIBRATION, calibrate, evaluate
+from ml.calibration import CALIBRATION, activity, calibrate, evaluate
 from ml.callbacks import LAST, Epoch, RunFolder, Steps, exhausted
 from ml.config import RunConfig, TrainingConfig
 from ml.curves import plot_curves
@@ -103,7 +103,8 @@ def train(
     claim(run_dir, new_record(family_name, data), config, resume=resume)
     plot_curves(fit(spec, batches, run_dir, config), run_dir)
     scores = evaluate(load_model(run_dir), batches.val_dataloader(), spec.scores)
-    write_json(run_dir / CALIBRATION, calibrate(scores).model_dump())
+    calibration = calibrate(scores, activity(batches.val_dataloader()))
+    write_json(run_dir / CALIBRATION, calibration.model_dump())
 
 
 def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -> list[Epoch]:
@@ -137,7 +138,7 @@ def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -
             reload_dataloaders_every_n_epochs=1,
             default_root_dir=run_dir,
         )
-        module = Reconstruction(model, spec.loss, settings, each)
+        module = Reconstruction(model, spec.loss, settings, each, spec.validated)
         trainer.fit(module, datamodule=batches, ckpt_path=checkpoint, weights_only=True)
     logger.info("%s: trained %d epochs", run_dir, len(folder.history))
     return folder.history

@@ -1,7 +1,9 @@
 """The original Keras models as torch models; background images of real events."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,19 +17,15 @@ from ml.models.codae import CoDAE, CoDAEConfig
 from ml.training import train
 
 
-def codae_names(stages: int = 4) -> dict[str, str]:
-    """Torch module path of each Keras layer of the CoDAE."""
-    names = {
-        "encoder1/latents": "encoder.latents",
-        "encoder2/z": "mask_encoder.z",
-        "decoder/conv2d_32": "decoder.logits",
-    }
+def codae_names(encoder: str, mask_encoder: str, stages: int = 4) -> dict[str, str]:
+    """Torch module path of each Keras layer of a CoDAE or CoDVAE, whose encoders bear these Keras names."""
+    names = {f"{mask_encoder}/z": "mask_encoder.z", "decoder/conv2d_32": "decoder.logits"}
     for i in range(stages):
-        names[f"encoder1/dconv-b{i}"] = f"encoder.stages.{i}.first"
+        names[f"{encoder}/dconv-b{i}"] = f"encoder.stages.{i}.first"
         names[f"decoder/up_conv-b{i}"] = f"decoder.stages.{i}.first"
-        names[f"encoder2/conv-b{i}"] = f"mask_encoder.stages.{i}"
+        names[f"{mask_encoder}/conv-b{i}"] = f"mask_encoder.stages.{i}"
         names[f"decoder/conditioning-b{i}/expand"] = f"decoder.conditionings.{i}.conv"
-        for keras, port in (("encoder1", "encoder"), ("decoder", "decoder")):
+        for keras, port in ((encoder, "encoder"), ("decoder", "decoder")):
             for j in (1, 2):
                 names[f"{keras}/conv{j}-b{i}_0"] = f"{port}.stages.{i}.conv{j}"
     return names
@@ -35,7 +33,15 @@ def codae_names(stages: int = 4) -> dict[str, str]:
 
 def state_dict(arrays: Mapping[str, np.ndarray], names: Mapping[str, str]) -> dict[str, Tensor]:
     """State dict from Keras weights: kernels as (out, in, height, width), norms as weight and bias."""
-    parameters = {"kernel": "weight", "bias": "bias", "gamma": "weight", "beta": "bias"}
+    parameters = {
+        "kernel": "weight",
+        "bias": "bias",
+        "gamma": "weight",
+        "beta": "bias",
+        "alpha": "weight",
+        "moving_mean": "mean",
+        "moving_variance": "variance",
+    }
     state = {}
     for key in arrays["weight_order"].tolist():
         layer, leaf = key.rsplit("/", 1)
@@ -47,9 +53,33 @@ def state_dict(arrays: Mapping[str, np.ndarray], names: Mapping[str, str]) -> di
                 np.transpose(array, (*range(array.ndim - 1, array.ndim - 3, -1), *range(array.ndim - 2)))
             )
             if leaf == "kernel"
-            else array
+            else array.reshape(-1)
         )
     return state
+
+
+@pytest.fixture(scope="session")
+def keras_state() -> Callable[[Mapping[str, np.ndarray], Mapping[str, str]], dict[str, Tensor]]:
+    """State dict from Keras weights and the torch module path of each Keras layer."""
+    return state_dict
+
+
+@pytest.fixture(scope="session")
+def keras_names() -> Callable[[str, str], dict[str, str]]:
+    """Torch module paths of what the CoDAE and the CoDVAE share, by the Keras names of their encoders."""
+    return codae_names
+
+
+@pytest.fixture(scope="session")
+def assert_parity() -> Callable[[Any, Any], None]:
+    """Compare with a fixture: 1e-4 relative, or for values near zero 1e-5 of the largest."""
+
+    def compare(found: Any, expected: Any) -> None:
+        found, expected = np.asarray(found), np.asarray(expected)
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+    return compare
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +89,8 @@ def keras_codae(shared: Path) -> Callable[[str], tuple[CoDAE, Mapping[str, np.nd
     def load(name: str) -> tuple[CoDAE, Mapping[str, np.ndarray]]:
         arrays = np.load(shared / "parity" / name)
         model = CoDAE(CoDAEConfig())
-        model.load_state_dict(state_dict(arrays, codae_names()))
+        names = codae_names("encoder1", "encoder2") | {"encoder1/latents": "encoder.latents"}
+        model.load_state_dict(state_dict(arrays, names))
         return model.eval(), arrays
 
     return load
@@ -87,18 +118,33 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-SMALL = {"filters": [8, 8], "groups": 2, "z_channels": 4}
+_RESIDUAL = {"filters": [8, 8], "groups": 2, "z_channels": 4}
+
+#: Sizes with which a training takes a second.
+SMALL: dict[str, dict[str, object]] = {
+    "codae": _RESIDUAL,
+    "cae": _RESIDUAL,
+    "codvae": _RESIDUAL | {"draws": 2, "components": 2},
+    "heimel": {"latents": 4},
+    "dirichlet": {"units": 16},
+}
+
+
+@pytest.fixture(scope="session")
+def small_config_of() -> Callable[..., RunConfig[Any]]:
+    """A model of a family and a training that take a second; keywords are training settings."""
+
+    def config(family: str, **training: object) -> RunConfig[Any]:
+        defaults = {"epochs": 3, "batch_size": 8, "validation_fraction": 0.25, "precision": "float32"}
+        return run_config(family, {"model": SMALL[family], "training": {**defaults, **training}})
+
+    return config
 
 
 @pytest.fixture
-def small_config() -> Callable[..., RunConfig[CoDAEConfig]]:
-    """A model and a training that take a second; keywords are training settings."""
-
-    def config(**training: object) -> RunConfig[CoDAEConfig]:
-        defaults = {"epochs": 3, "batch_size": 8, "validation_fraction": 0.25, "precision": "float32"}
-        return run_config("codae", {"model": SMALL, "training": {**defaults, **training}})
-
-    return config
+def small_config(small_config_of: Callable[..., RunConfig[Any]]) -> Callable[..., RunConfig[CoDAEConfig]]:
+    """The same for the CoDAE."""
+    return partial(small_config_of, "codae")
 
 
 @pytest.fixture(scope="session")
@@ -106,5 +152,5 @@ def trained_run(background: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     """Run folder of the small model."""
     folder = tmp_path_factory.mktemp("run")
     settings = {"epochs": 2, "batch_size": 8, "validation_fraction": 0.25, "entries": {"modulo": 4, "keep": [0, 1, 2]}}
-    train("codae", [background], folder, run_config("codae", {"model": SMALL, "training": settings}))
+    train("codae", [background], folder, run_config("codae", {"model": SMALL["codae"], "training": settings}))
     return folder

@@ -1,3 +1,4 @@
+import onnx
 from typer.testing import CliRunner
 
 from ml.cli import app
@@ -22,9 +23,11 @@ def test_train_resume_and_export(background, tmp_path):
     assert invoke("train", "codae", background, "-o", folder, "--resume", "--epochs", 2).exit_code == 0
     assert len((folder / "metrics.csv").read_text().splitlines()) == 3
     assert invoke("export", folder, "-o", model, "--scores", "z1, z2").exit_code == 0
-    assert model.stat().st_size
+    assert [output.name for output in onnx.load(model).graph.output] == ["z1", "z2"]
+    assert invoke("export", folder, "-o", model, "--scores", "z1, z2", "--reconstruction").exit_code == 0
+    assert [output.name for output in onnx.load(model).graph.output] == ["z1", "z2", "reconstruction"]
 
 
 def test_help_gives_defaults():
-    assert "30, or as configured" in invoke("train", "--help").output
+    assert "the paper's for the model, or as configured" in invoke("train", "--help").output
     assert "fp32" in invoke("export", "--help").output

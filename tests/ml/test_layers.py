@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ml.layers import ConvBlock, SpatialConditioning, UpSample2x, same_max_pool, same_padding
+from ml.layers import BatchNorm, ConvBlock, UpSample2x, mixes_events, same_max_pool, same_padding
 
 
 def random(*shape, seed=0):
@@ -56,10 +56,24 @@ def test_up_sampling():
     assert_same(UpSample2x(5, 4)(x_NCHW), expected, x_NCHW)
 
 
-def test_conditioning():
-    x_NCHW, z_NK = random(3, 6, 5, 4), random(3, 2, seed=1)
-    layer = SpatialConditioning(2, 6, 5, 4)
-    y, x = torch.meshgrid(torch.linspace(-1, 1, 5), torch.linspace(-1, 1, 4), indexing="ij")
-    broadcast = torch.cat([z_NK[:, :, None, None].expand(-1, -1, 5, 4), torch.stack([x, y]).expand(3, -1, -1, -1)], 1)
-    expected = F.conv2d(broadcast, layer.conv.weight, layer.conv.bias, padding=1) * x_NCHW
-    assert_same(layer(x_NCHW, z_NK), expected, x_NCHW, z_NK, layer.conv.weight, layer.conv.bias)
+def test_batch_norm():
+    x_NF = random(6, 4)
+    layer, reference = BatchNorm(4), torch.nn.BatchNorm1d(4, eps=1e-3, momentum=0.01)
+    torch.nn.init.normal_(layer.weight, generator=torch.Generator().manual_seed(1))
+    reference.weight.data.copy_(layer.weight)
+    assert_same(layer(x_NF), reference(x_NF), x_NF)
+    torch.testing.assert_close(layer.mean, reference.running_mean)
+    # torch keeps a running average of the unbiased variance.
+    torch.testing.assert_close(layer.variance, 0.99 + (reference.running_var - 0.99) * 5 / 6)
+    layer.eval(), reference.eval()
+    reference.running_var.copy_(layer.variance)
+    assert_same(layer(x_NF), reference(x_NF), x_NF)
+
+
+def test_batch_norm_of_a_single_event():
+    torch.testing.assert_close(BatchNorm(3)(torch.ones(1, 3)), torch.zeros(1, 3))
+
+
+def test_mixing_of_events_is_seen():
+    assert mixes_events(torch.nn.Sequential(torch.nn.Linear(2, 2), BatchNorm(2)))
+    assert not mixes_events(torch.nn.Sequential(ConvBlock(2, 2)))

@@ -1,3 +1,5 @@
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,17 @@ from ml.scores import SCORES, latent_direction, select
 
 def output_of(reco_NCHW, z_m=((0.0, 0.0),)):
     return CoDAEOutput(torch.logit(reco_NCHW), torch.empty(len(reco_NCHW), 0), torch.tensor(z_m))
+
+
+class Latents(NamedTuple):
+    """Output of a model with more latents and with divergences."""
+
+    z_m: torch.Tensor
+    kl_r: torch.Tensor
+    kl_f: torch.Tensor
+
+
+OF_LATENTS = ("z3", "kl_r", "kl_f")
 
 
 def test_formulas():
@@ -25,11 +38,17 @@ def test_formulas():
         "z1": 1.5,
         "z2": -2.0,
     }
-    found = {name: score.function(image_NCHW, output).item() for name, score in SCORES.items()}
+    found = {name: SCORES[name].function(image_NCHW, output).item() for name in expected}
     assert found == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", SCORES)
+def test_scores_of_latents():
+    image_NCHW = torch.zeros(1, 1, 2, 2)
+    output = Latents(torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([4.0]), torch.tensor([5.0]))
+    assert [SCORES[name].function(image_NCHW, output).item() for name in OF_LATENTS] == [3, 4, 5]
+
+
+@pytest.mark.parametrize("name", sorted(SCORES.keys() - set(OF_LATENTS)))
 @pytest.mark.parametrize("n", [0, 3])
 def test_finite_for_empty_images_and_empty_batches(name, n):
     image_NCHW = torch.zeros(n, 1, 72, 58)
