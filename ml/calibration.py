@@ -43,9 +43,13 @@ def evaluate(model: nn.Module, batches: Iterable[Tensor], names: Iterable[str]) 
     return {name: torch.cat(part) for name, part in parts.items()}
 
 
-def calibrate(scores: dict[str, Tensor]) -> Calibration:
-    """Calibrate scores of background events; ``pixel_sum`` has to be among them."""
-    activity_N = scores["pixel_sum"]
+def activity(batches: Iterable[Tensor]) -> Tensor:
+    """Sum of the pixels of each event of some batches, shape (n,)."""
+    return torch.cat([image_NCHW.sum((1, 2, 3)) for image_NCHW in batches])
+
+
+def calibrate(scores: dict[str, Tensor], activity_N: Tensor) -> Calibration:
+    """Calibrate scores of background events; their activity gives the latents a direction."""
     levels = torch.tensor(QUANTILES, dtype=torch.float64)
     calibrated = {}
     for name, score_N in scores.items():

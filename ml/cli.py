@@ -12,8 +12,13 @@ app = typer.Typer()
 
 @app.command()
 def train(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="Model family: codae.")],
-    images: Annotated[list[str], typer.Argument(metavar="IMAGES", help="Image files (Parquet), background only.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Model family: codae, convae or cct.")],
+    images: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IMAGES", help="Image files (Parquet): background only; for cct (supervised) signals too."
+        ),
+    ],
     run_dir: Annotated[Path, typer.Option("--output", "-o", metavar="RUN_DIR", help="Run folder to write.")],
     config: Annotated[
         Path | None,
@@ -26,14 +31,17 @@ def train(
         bool, typer.Option("--resume", help="Go on where the run in RUN_DIR was cut off; start it if there is none.")
     ] = False,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Passes over the events, at most.", show_default="30, or as configured")
+        int | None,
+        typer.Option(
+            min=1, help="Passes over the events, at most.", show_default="the paper's for the model, or as configured"
+        ),
     ] = None,
     seed: Annotated[
         int | None,
         typer.Option(min=0, help="Of weights, split, order and augmentation.", show_default="42, or as configured"),
     ] = None,
 ) -> None:
-    """Train a model on background images; writes configuration, metrics, loss curve and checkpoints."""
+    """Train a model on images, of background alone unless it is supervised; writes configuration, metrics, loss curve and checkpoints."""
     from darktrigger.config import read_yaml
     from darktrigger.errors import ConfigError
     from darktrigger.inputs import expand_paths

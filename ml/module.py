@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
-from ml.config import TrainingConfig
+from ml.batch_norm import TracksMoments
+from ml.micro_batches import micro_batches
 from ml.ssim import ssim
+from ml.streams import torch_stream
 from ml.threads import Map
+from ml.training_config import TrainingConfig
 
 #: Keras' epsilon for Adam; torch's is 1e-8.
 ADAM_EPS = 1e-7
 
 Loss = Callable[[Tensor, Any], Tensor]
+
+
+@runtime_checkable
+class Stochastic(Protocol):
+    """A model that takes noise beside the images in training; without it, it is a function of them."""
+
+    def draw(self, n: int, generator: torch.Generator) -> Tensor:
+        """Noise for ``n`` events, shape (n, ...)."""
 
 
 def clip_each(parameters: Iterable[nn.Parameter], max_norm: float) -> None:
@@ -26,22 +37,36 @@ def clip_each(parameters: Iterable[nn.Parameter], max_norm: float) -> None:
             nn.utils.clip_grad_norm_(parameter, max_norm)
 
 
-def accumulate_gradient(model: nn.Module, loss: Loss, image_NCHW: Tensor, micro_batch: int, each: Map = map) -> Tensor:
+def accumulate_gradient(
+    model: nn.Module,
+    loss: Loss,
+    image_NCHW: Tensor,
+    micro_batch: int,
+    each: Map = map,
+    noise: Tensor | None = None,
+    target: Tensor | None = None,
+) -> Tensor:
     """Add the gradient of the batch's mean loss to the parameters', a few events at a time.
 
-    No layer mixes events, so that the split changes nothing but the rounding. Autocast is
-    taken over from the caller.
+    Where no layer mixes events, the split changes nothing but the rounding; where one does
+    (:class:`ml.batch_norm.SpatialBatchNorm`), it sees a micro-batch. Autocast is taken over from the
+    caller.
 
     Parameters
     ----------
     model, loss
-        Network, and loss that maps images (n, C, H, W) and its output to (n,).
+        Network, and loss that maps targets and its output to (n,).
     image_NCHW
-        Batch.
+        Batch, dense or sparse (COO); a sparse one is made dense a micro-batch at a time.
     micro_batch
-        Events that go through the network at once.
+        Events that go through the network at once, at most.
     each
         How to go through the micro-batches: one after the other, or as in :func:`ml.threads.thread_map`.
+    noise
+        Of a :class:`Stochastic` model, for the whole batch: what an event gets depends neither
+        on the micro-batches nor on the threads.
+    target
+        What the loss compares the output with, one row an event; the images themselves unless given.
 
     Returns
     -------
@@ -49,23 +74,34 @@ def accumulate_gradient(model: nn.Module, loss: Loss, image_NCHW: Tensor, micro_
         Mean loss of the batch.
     """
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    device = image_NCHW.device.type
+    device, n_events = image_NCHW.device.type, len(image_NCHW)
     autocast, dtype = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
+    batch = (image_NCHW,) if noise is None else (image_NCHW, noise)
+    parts = list(zip(*(micro_batches(tensor, micro_batch) for tensor in batch), strict=True))
+    targets = None if target is None else micro_batches(target, micro_batch)
 
-    def differentiate(part_NCHW: Tensor) -> tuple[Tensor, Sequence[Tensor | None]]:
+    def differentiate(index: int) -> tuple[Tensor, Sequence[Tensor | None], Any]:
+        inputs = [tensor.to_dense() for tensor in parts[index]]
+        part_target = inputs[0] if targets is None else targets[index]
         # Autocast is a thread's own.
         with torch.autocast(device, dtype, autocast):
-            value = loss(part_NCHW, model(part_NCHW)).sum() / len(image_NCHW)
-        return value.detach(), torch.autograd.grad(value, parameters, allow_unused=True)
+            output = model(*inputs)
+            value = loss(part_target, output).sum() / n_events
+        gradients = torch.autograd.grad(value, parameters, allow_unused=True)
+        return value.detach(), gradients, getattr(output, "moments", None)
 
-    total = image_NCHW.new_zeros(())
-    for value, gradients in each(differentiate, torch.split(image_NCHW, micro_batch)):
+    total, moments = torch.zeros((), device=image_NCHW.device), []
+    for value, gradients, part_moments in each(differentiate, range(len(parts))):
         total += value
+        moments.append(part_moments)
         for parameter, gradient in zip(parameters, gradients, strict=True):
             if gradient is not None:
                 # Not the tensor itself: its strides need not be the parameter's, which fused AdamW takes for granted.
                 parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
                 parameter.grad += gradient
+    if isinstance(model, TracksMoments):
+        # Here and not in the forward pass, whose order the threads decide.
+        model.track(moments, [len(part[0]) for part in parts])
     return total
 
 
@@ -75,18 +111,23 @@ class Reconstruction(LightningModule):
     Parameters
     ----------
     model
-        Network whose output has ``logits``.
+        Network whose output has ``reconstruction``, where SSIM is measured.
     loss
         Maps images (n, C, H, W) and the model's output to (n,).
     config
         Training settings.
     each
         How to go through the micro-batches on a CPU, see :func:`accumulate_gradient`.
+    measures_ssim
+        Whether validation compares images and reconstructions by SSIM, which needs values in [0, 1].
     """
 
-    def __init__(self, model: nn.Module, loss: Loss, config: TrainingConfig, each: Map = map) -> None:
+    def __init__(
+        self, model: nn.Module, loss: Loss, config: TrainingConfig, each: Map = map, *, measures_ssim: bool = True
+    ) -> None:
         super().__init__()
         self.model, self.loss, self.config, self.each = model, loss, config, each
+        self.measures_ssim = measures_ssim
         # Lightning's own clipping and accumulation know neither micro-batches nor single parameters.
         self.automatic_optimization = False
 
@@ -103,19 +144,32 @@ class Reconstruction(LightningModule):
             self.parameters(), lr=settings.learning_rate, eps=ADAM_EPS, weight_decay=settings.weight_decay, fused=True
         )
 
-    def training_step(self, image_NCHW: Tensor, batch_index: int) -> None:  # noqa: ARG002 (Lightning's signature)
+    def noise(self, n: int, batch_index: int) -> Tensor | None:
+        """Noise for a training batch, a function of (seed, epoch, batch) alone; None where the model needs none."""
+        if not isinstance(self.model, Stochastic):
+            return None
+        generator = torch_stream(self.config.seed, "noise", self.current_epoch, batch_index)
+        return self.model.draw(n, generator).to(self.device)
+
+    def training_step(self, image_NCHW: Tensor, batch_index: int) -> None:
         """One step of the optimiser on one batch."""
+        self.optimise(image_NCHW, batch_index)
+
+    def optimise(self, image_NCHW: Tensor, batch_index: int, target: Tensor | None = None) -> None:
+        """One step of the optimiser, see :func:`accumulate_gradient`."""
         optimizer: Any = self.optimizers()
         optimizer.zero_grad()
         each = self.each if self.device.type == "cpu" else map
-        loss = accumulate_gradient(self.model, self.loss, image_NCHW, self.micro_batch, each)
+        noise = self.noise(len(image_NCHW), batch_index)
+        loss = accumulate_gradient(self.model, self.loss, image_NCHW, self.micro_batch, each, noise, target)
         clip_each(self.parameters(), self.config.clip_norm)
         optimizer.step()
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(image_NCHW))
 
-    def validation_step(self, image_NCHW: Tensor, batch_index: int) -> None:  # noqa: ARG002
+    def validation_step(self, image_NCHW: Tensor, batch_index: int) -> None:  # noqa: ARG002 (Lightning's signature)
         """Loss and SSIM of one batch."""
         output = self.model(image_NCHW)
-        reco_NCHW = output.logits.float().sigmoid()
         self.log("val_loss", self.loss(image_NCHW, output).mean(), batch_size=len(image_NCHW))
-        self.log("val_ssim", ssim(reco_NCHW, image_NCHW).mean(), batch_size=len(image_NCHW))
+        if self.measures_ssim:
+            reco_NCHW = output.reconstruction.float()
+            self.log("val_ssim", ssim(reco_NCHW, image_NCHW).mean(), batch_size=len(image_NCHW))

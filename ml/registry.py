@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
 from darktrigger.config import StrictModel, unknown_key_message
 from darktrigger.errors import ConfigError
-from ml.models import codae
+from ml.energy_scores import inverse_dice_loss
+from ml.models import cct, codae, convae
 from ml.scores import bce
+from ml.training_config import SupervisedTraining, TrainingConfig
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,15 @@ class Family:
     input_kind
         Kind of dense input, a key of :data:`imaging.dense.INPUT_SHAPES`.
     loss
-        Maps images (n, C, H, W) and the model's output to (n,); training minimises its mean.
+        Maps images (n, C, H, W) and the model's output to (n,); training minimises its mean. In
+        supervised training it maps labels (n,) instead, 0 for background.
     scores
         Names in :data:`ml.scores.SCORES`.
+    training
+        Its training configuration, which holds its defaults and says on what events it trains.
+    selection
+        Figure of the validation events that says which epoch is best: the highest ``ssim`` of
+        images and reconstructions, or the lowest ``loss``.
     """
 
     config: type[StrictModel]
@@ -37,10 +45,30 @@ class Family:
     input_kind: str
     loss: Callable[[Tensor, Any], Tensor]
     scores: tuple[str, ...]
+    training: type[TrainingConfig] = TrainingConfig
+    selection: Literal["ssim", "loss"] = "ssim"
 
 
 FAMILIES: dict[str, Family] = {
     "codae": Family(codae.CoDAEConfig, codae.CoDAE, "coarse mask", bce, codae.SCORES),
+    "convae": Family(
+        convae.ConvAEConfig,
+        convae.ConvAE,
+        "fine",
+        inverse_dice_loss,
+        convae.SCORES,
+        training=convae.ConvAETraining,
+        selection="loss",
+    ),
+    "cct": Family(
+        cct.CCTConfig,
+        cct.CCT,
+        "coarse E_T",
+        cct.loss,
+        cct.SCORES,
+        training=SupervisedTraining,
+        selection="loss",
+    ),
 }
 
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from darktrigger.errors import ConfigError
+from ml.energy_scores import inverse_dice_loss, inverse_e_t
 
 Direction: TypeAlias = Literal["higher", "lower"]
 
@@ -60,7 +61,7 @@ def dice(image_NCHW: Tensor, output: Any) -> Tensor:
 
 def pixel_sum(image_NCHW: Tensor, output: Any) -> Tensor:  # noqa: ARG001 (the signature of all scores)
     """Sum of the reconstructed pixels, an estimate of the number of tracks."""
-    return _sum(output.logits.sigmoid())
+    return _sum(output.reconstruction)
 
 
 def z1(image_NCHW: Tensor, output: Any) -> Tensor:  # noqa: ARG001
@@ -73,6 +74,12 @@ def z2(image_NCHW: Tensor, output: Any) -> Tensor:  # noqa: ARG001
     """Second compact latent."""
     second_N: Tensor = output.z_m[:, 1]
     return second_N
+
+
+def classifier(image_NCHW: Tensor, output: Any) -> Tensor:  # noqa: ARG001
+    """Log-odds of signal against background."""
+    log_odds_N: Tensor = output.log_odds
+    return log_odds_N
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,9 @@ SCORES: dict[str, Score] = {
     "pixel_sum": Score(pixel_sum, "higher"),
     "z1": Score(z1, None),
     "z2": Score(z2, None),
+    "dice_loss": Score(inverse_dice_loss, "higher"),
+    "inverse_e_t": Score(inverse_e_t, "higher"),
+    "classifier": Score(classifier, "higher"),
 }
 
 

@@ -66,6 +66,11 @@ class CoDAEOutput(NamedTuple):
     z: Tensor
     z_m: Tensor
 
+    @property
+    def reconstruction(self) -> Tensor:
+        """Probability of each pixel being lit, shape (n, 1, 72, 58)."""
+        return self.logits.float().sigmoid()
+
 
 def half(size: tuple[int, int]) -> tuple[int, int]:
     """Height and width after one stage of an encoder."""

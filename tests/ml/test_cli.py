@@ -26,5 +26,5 @@ def test_train_resume_and_export(background, tmp_path):
 
 
 def test_help_gives_defaults():
-    assert "30, or as configured" in invoke("train", "--help").output
+    assert "the paper's for the model, or as configured" in invoke("train", "--help").output
     assert "fp32" in invoke("export", "--help").output

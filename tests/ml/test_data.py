@@ -8,10 +8,11 @@ from darktrigger.errors import TrainingError
 from imaging.dense import model_input
 from imaging.image_file import read_image_file
 from imaging.split import EntrySplit
-from ml.data import PlainBatches, TrainingBatches, load_background, split
+from ml.data import PlainBatches, TrainingBatches, load_background
+from ml.events import split
 
 
-@pytest.mark.parametrize("kind", ["coarse mask", "coarse E_T"])
+@pytest.mark.parametrize("kind", ["coarse mask", "coarse E_T", "fine"])
 def test_dense_batches_are_the_model_input(background, kind):
     data = load_background([background], kind)
     rows = np.array([5, 0, 17])

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from darktrigger.errors import ConfigError
+from ml.models import codae
 from ml.models.codae import CoDAEOutput
 from ml.scores import SCORES, latent_direction, select
 
@@ -25,11 +26,11 @@ def test_formulas():
         "z1": 1.5,
         "z2": -2.0,
     }
-    found = {name: score.function(image_NCHW, output).item() for name, score in SCORES.items()}
+    found = {name: SCORES[name].function(image_NCHW, output).item() for name in codae.SCORES}
     assert found == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", SCORES)
+@pytest.mark.parametrize("name", codae.SCORES)
 @pytest.mark.parametrize("n", [0, 3])
 def test_finite_for_empty_images_and_empty_batches(name, n):
     image_NCHW = torch.zeros(n, 1, 72, 58)
