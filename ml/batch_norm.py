@@ -32,11 +32,11 @@ class TracksMoments(Protocol):
 
 def pool(moments: Sequence[Moments], events: Sequence[int]) -> Moments:
     """Moments of a whole from those of its parts, of so many events each."""
-    weight = torch.tensor(events, dtype=moments[0].mean.dtype, device=moments[0].mean.device)
-    weight /= weight.sum()
     mean_KC, variance_KC = torch.stack([m.mean for m in moments]), torch.stack([m.variance for m in moments])
-    mean_C = weight @ mean_KC
-    return Moments(mean_C, weight @ (variance_KC + (mean_KC - mean_C).square()))
+    weight_K1 = torch.tensor(events, dtype=mean_KC.dtype, device=mean_KC.device)[:, None] / sum(events)
+    # Sums and not matrix products, which autocast would round.
+    mean_C = (weight_K1 * mean_KC).sum(0)
+    return Moments(mean_C, (weight_K1 * (variance_KC + (mean_KC - mean_C).square())).sum(0))
 
 
 class SpatialBatchNorm(nn.Module):

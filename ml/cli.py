@@ -41,7 +41,10 @@ def train(
         typer.Option(min=0, help="Of weights, split, order and augmentation.", show_default="42, or as configured"),
     ] = None,
 ) -> None:
-    """Train a model on images, of background alone unless it is supervised; writes configuration, metrics, loss curve and checkpoints."""
+    """Train a model on images; writes configuration, metrics, loss curve and checkpoints.
+
+    Of background alone, unless the model is supervised: then on labelled files of background and signal.
+    """
     from darktrigger.config import read_yaml
     from darktrigger.errors import ConfigError
     from darktrigger.inputs import expand_paths

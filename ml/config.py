@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Generic, TypeVar, cast
 
 from pydantic import create_model
@@ -36,6 +37,7 @@ def run_config(family_name: str, data: Mapping[str, Any] | None = None, source: 
     return validate(_schema(family(family_name)), sections, source)
 
 
+@cache
 def _schema(spec: Family) -> type[RunConfig[Any]]:
     base: Any = RunConfig.__class_getitem__(spec.config)
     training: Any = (spec.training, spec.training())

@@ -87,7 +87,9 @@ def accumulate_gradient(
         with torch.autocast(device, dtype, autocast):
             output = model(*inputs)
             value = loss(part_target, output).sum() / n_events
-        gradients = torch.autograd.grad(value, parameters, allow_unused=True)
+        # The caller's autocast would round what the forward pass has kept in float32.
+        with torch.autocast(device, enabled=False):
+            gradients = torch.autograd.grad(value, parameters, allow_unused=True)
         return value.detach(), gradients, getattr(output, "moments", None)
 
     total, moments = torch.zeros((), device=image_NCHW.device), []

@@ -168,7 +168,8 @@ class CCT(nn.Module):
 
     def tokens(self, image_NCHW: Tensor) -> Tensor:
         """Tokens of images of shape (n, 3, 72, 58), GeV, before the positions are added; shape (n, 270, 128)."""
-        tokens_NTC: Tensor = self.tokenizer(image_NCHW.sum(1, keepdim=True).clamp(0, E_T_MAX) / E_T_MAX)
+        e_t_NCHW = image_NCHW.sum(1, keepdim=True)
+        tokens_NTC: Tensor = self.tokenizer(F.relu(e_t_NCHW).clamp(max=E_T_MAX) / E_T_MAX)
         return tokens_NTC
 
     def forward(self, image_NCHW: Tensor, noise: Tensor | None = None) -> CCTOutput:
