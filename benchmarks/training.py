@@ -30,12 +30,13 @@ from darktrigger.memory import keep_freed_memory
 from imaging.config import ImagingConfig
 from imaging.convert import Sample, convert
 from ml.augmentation import augment, draw
-from ml.config import TrainingConfig
-from ml.data import ImageData, load_background, stream, torch_stream
+from ml.data import ImageData, load_background
 from ml.models.codae import CoDAE, CoDAEConfig
 from ml.module import Reconstruction, accumulate_gradient, clip_each
 from ml.scores import bce
+from ml.streams import stream, torch_stream
 from ml.threads import thread_map
+from ml.training_config import TrainingConfig
 
 ROOT = Path(__file__).parents[1]
 BATCH = 128

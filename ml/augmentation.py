@@ -1,7 +1,9 @@
-"""Augmentations of mask images that respect the detector's geometry (CoDAE, section 4.2).
+"""Augmentations of images that respect the detector's geometry (CoDAE, section 4.2).
 
-Images are (n, channels, phi, eta): a flip reverses the last axis, a rotation rolls the one
-before it, where the detector closes on itself.
+A flip reverses the eta axis, a rotation rolls the phi axis, where the detector closes on itself;
+all channels of an event move together. Coarse images are (n, channels, phi, eta), fine ones
+(n, channels, eta, phi), with 5 fine pixels for each coarse one: a fine image turns by the
+same angles, and so does the HCAL grid in it.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from imaging.grid import BLOCK
 
 #: Rows of a rotation, drawn uniformly; on 72 rows of 5 degrees.
 ROTATIONS = (8, 16, 24, 32, 40, 48, 56)
@@ -42,9 +46,19 @@ def draw(n: int, generator: torch.Generator) -> Augmentation:
 
 
 def augment(image_NCHW: Tensor, augmentation: Augmentation) -> Tensor:
-    """Flip and rotate each image; same shape, same pixel values in other places."""
+    """Flip and rotate each coarse image; same shape, same pixel values in other places."""
     n, _, height, width = image_NCHW.shape
     flip_N, shift_N = augmentation
     row_NH = (torch.arange(height) - shift_N[:, None]) % height
     column_NW = torch.where(flip_N[:, None], torch.arange(width).flip(0), torch.arange(width))
     return image_NCHW[torch.arange(n)[:, None, None], :, row_NH[:, :, None], column_NW[:, None, :]].permute(0, 3, 1, 2)
+
+
+def augment_sparse(image_NCHW: Tensor, augmentation: Augmentation) -> Tensor:
+    """Flip and rotate each fine image, given as a sparse tensor (COO); ``shift`` counts coarse rows of 5 degrees."""
+    *_, height, width = image_NCHW.shape
+    image_NCHW = image_NCHW.coalesce()
+    event, channel, eta, phi = image_NCHW.indices()
+    flip, shift = augmentation.flip[event], augmentation.shift[event] * BLOCK
+    index = torch.stack([event, channel, torch.where(flip, height - 1 - eta, eta), (phi + shift) % width])
+    return torch.sparse_coo_tensor(index, image_NCHW.values(), image_NCHW.shape, check_invariants=True)

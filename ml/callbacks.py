@@ -28,18 +28,24 @@ class Epoch(NamedTuple):
     train_loss, val_loss
         Mean loss an event.
     val_ssim
-        Mean structural similarity of validation images and reconstructions.
+        Mean structural similarity of validation images and reconstructions; None for a family
+        that is not selected by it.
     """
 
     epoch: int
     train_loss: float
     val_loss: float
-    val_ssim: float
+    val_ssim: float | None = None
+
+    @property
+    def quality(self) -> float:
+        """What makes an epoch the best: the validation SSIM or, without one, the negative validation loss."""
+        return -self.val_loss if self.val_ssim is None else self.val_ssim
 
 
 def best_epoch(history: Sequence[Epoch]) -> int:
-    """Position of the highest validation SSIM, the earliest of equals."""
-    return max(range(len(history)), key=lambda i: (history[i].val_ssim, -i))
+    """Position of the highest quality, the earliest of equals."""
+    return max(range(len(history)), key=lambda i: (history[i].quality, -i))
 
 
 def exhausted(history: Sequence[Epoch], patience: int) -> bool:
@@ -58,7 +64,7 @@ class RunFolder(Checkpoint):
     folder
         Run folder.
     patience
-        Epochs without a better validation SSIM before training stops.
+        Epochs without a better one, by :attr:`Epoch.quality`, before training stops.
     """
 
     def __init__(self, folder: Path, patience: int) -> None:
@@ -81,7 +87,8 @@ class RunFolder(Checkpoint):
         TrainingError
             A figure is not finite.
         """
-        figures = {name: float(trainer.callback_metrics[name]) for name in Epoch._fields[1:]}
+        measured = trainer.callback_metrics
+        figures = {name: float(measured[name]) for name in Epoch._fields[1:] if name in measured}
         if not all(map(math.isfinite, figures.values())):
             raise TrainingError(f"epoch {trainer.current_epoch}: {figures} not finite; lower training.learning_rate")
         self.history.append(Epoch(trainer.current_epoch, **figures))

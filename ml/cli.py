@@ -12,10 +12,13 @@ app = typer.Typer()
 
 @app.command()
 def train(
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="Model family: codae, cae, codvae, heimel or dirichlet.")
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Model family, such as codae; a wrong name lists all.")],
+    images: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IMAGES", help="Image files (Parquet): background only; for cct (supervised) signals too."
+        ),
     ],
-    images: Annotated[list[str], typer.Argument(metavar="IMAGES", help="Image files (Parquet), background only.")],
     run_dir: Annotated[Path, typer.Option("--output", "-o", metavar="RUN_DIR", help="Run folder to write.")],
     config: Annotated[
         Path | None,
@@ -40,7 +43,10 @@ def train(
         ),
     ] = None,
 ) -> None:
-    """Train a model on background images; writes configuration, metrics, loss curve and checkpoints."""
+    """Train a model on images; writes configuration, metrics, loss curve and checkpoints.
+
+    Of background alone, unless the model is supervised: then on labelled files of background and signal.
+    """
     from darktrigger.config import read_yaml
     from darktrigger.errors import ConfigError
     from darktrigger.inputs import expand_paths

@@ -1,11 +1,11 @@
-"""Background events for training: sparse in memory, dense one batch at a time."""
+"""Events for training: sparse in memory, dense one batch at a time (fine images: one micro-batch)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,114 +16,158 @@ from torch import Tensor
 from darktrigger.errors import TrainingError
 from darktrigger.files import fingerprint
 from darktrigger.progress import progress
-from imaging.dense import INPUT_SHAPES, coarse_pixels
+from imaging.dense import INPUT_CHANNELS, INPUT_SHAPES, coarse_pixels, upsample_hcal
 from imaging.dense_torch import scatter
+from imaging.grid import FINE
 from imaging.image_file import iterate_image_file
-from imaging.sparse import CHANNELS, SparseImages
+from imaging.sparse import CHANNELS, GRIDS, SparseImages
 from imaging.split import EntrySplit
-from ml.augmentation import augment, draw
+from ml.augmentation import augment, augment_sparse, draw
+from ml.events import BackgroundOnly, EventPolicy, Rows
+from ml.streams import stream, torch_stream
 
 _READ_EVENTS = 4096
 
-#: Channels of the input kinds that can be trained on.
-KIND_CHANNELS = {"coarse mask": ("trk",), "coarse E_T": CHANNELS}
 
+def stored_pixels(images: SparseImages, kind: str) -> csr_array:
+    """What memory holds of a model's input: the channels side by side, sparse, one row an event.
 
-def sparse_input(images: SparseImages, kind: str) -> csr_array:
-    """A model's input, flattened and sparse: the non-zero entries of ``imaging.dense.model_input``."""
-    matrix = csr_array(hstack([coarse_pixels(images, name) for name in KIND_CHANNELS[kind]], format="csr"))
+    Coarse inputs are kept as the model sees them; of fine ones the HCAL stays on its own grid,
+    where it has a twenty-fifth of the pixels.
+    """
+    if kind == "fine":
+        return csr_array(hstack([images.channel(name) for name in CHANNELS], format="csr"))
+    matrix = csr_array(hstack([coarse_pixels(images, name) for name in INPUT_CHANNELS[kind]], format="csr"))
     if kind == "coarse mask":
         matrix.data[:] = 1.0
     return matrix
 
 
+def input_pixels(stored: csr_array, kind: str) -> csr_array:
+    """Flattened sparse input from :func:`stored_pixels`: the non-zero entries of ``imaging.dense.model_input``."""
+    if kind != "fine":
+        return stored
+    _, height, width = INPUT_SHAPES["fine"]
+    # One empty eta row on either side of the grid.
+    margin = (height - FINE.n_eta) // 2 * width
+    ends = np.cumsum([GRIDS[name].n_pixels for name in CHANNELS])
+    trk, ecal, hcal = (stored[:, end - GRIDS[name].n_pixels : end] for name, end in zip(CHANNELS, ends, strict=True))
+    channels = [
+        csr_array((part.data, part.indices + np.int32(margin), part.indptr), shape=(stored.shape[0], height * width))
+        for part in (trk, ecal, upsample_hcal(hcal))
+    ]
+    return csr_array(hstack(channels, format="csr"))
+
+
 @dataclass(frozen=True)
 class ImageData:
-    """Model inputs of many background events.
+    """Model inputs of many events.
 
     Parameters
     ----------
     pixels
-        Flattened inputs, float32 CSR, shape (n, channels * height * width).
+        Inputs as :func:`stored_pixels` gives them, float32 CSR, one row an event.
     kind
-        Input kind, a key of :data:`KIND_CHANNELS`.
+        Input kind, a key of :data:`imaging.dense.INPUT_SHAPES`.
     files
         Fingerprint of each image file by its path.
+    label
+        Label of each event, 0 for background, shape (n,).
     """
 
     pixels: csr_array
     kind: str
     files: dict[str, str]
+    label: NDArray[np.uint8]
 
     def __len__(self) -> int:
         return int(self.pixels.shape[0])
 
+    def __getitem__(self, rows: NDArray[np.integer[Any]]) -> ImageData:
+        """Some of the events, of the same files."""
+        return replace(self, pixels=self.pixels[rows], label=self.label[rows])
+
+    @property
+    def events_by_label(self) -> dict[int, int]:
+        """Number of events of each label that occurs."""
+        label, count = np.unique(self.label, return_counts=True)
+        return {int(key): int(value) for key, value in zip(label, count, strict=True)}
+
     def dense(self, rows: NDArray[np.integer[Any]]) -> Tensor:
         """Events ``rows`` as a float32 tensor (len(rows), channels, height, width)."""
-        return scatter(self.pixels[rows]).view(-1, *INPUT_SHAPES[self.kind])
+        return scatter(input_pixels(self.pixels[rows], self.kind)).view(-1, *INPUT_SHAPES[self.kind])
+
+    def sparse(self, rows: NDArray[np.integer[Any]]) -> Tensor:
+        """:meth:`dense` as a sparse tensor (COO)."""
+        matrix = input_pixels(self.pixels[rows], self.kind).tocoo()
+        event, flat = matrix.coords
+        index = np.stack([event, *np.unravel_index(flat, INPUT_SHAPES[self.kind])]).astype(np.int64)
+        size = (len(rows), *INPUT_SHAPES[self.kind])
+        return torch.sparse_coo_tensor(
+            torch.from_numpy(index), torch.from_numpy(matrix.data), size, check_invariants=True
+        )
 
 
 def load_background(files: Sequence[Path], kind: str, entries: EntrySplit | None = None) -> ImageData:
-    """Read background events of image files, those that ``entries`` keeps.
+    """Read background events of image files; see :func:`load_images`."""
+    return load_images(files, kind, entries, BackgroundOnly())
+
+
+def load_images(
+    files: Sequence[Path], kind: str, entries: EntrySplit | None, policy: EventPolicy, seed: int = 0
+) -> ImageData:
+    """Read the events of image files that ``entries`` keeps and ``policy`` takes.
+
+    Parameters
+    ----------
+    files
+        Image files.
+    kind
+        Input kind, a key of :data:`imaging.dense.INPUT_SHAPES`.
+    entries
+        Events to use, by their entry number; all unless given.
+    policy
+        Events to use, by their label.
+    seed
+        Of what the policy draws.
 
     Raises
     ------
     TrainingError
-        A file holds events that are not background, or no event is left.
+        A file holds signal and the policy takes none, no event is left, or the policy lacks events.
     UnreadableFileError, BadValueError
         A file is no image file, or a damaged one.
     """
     entries = entries or EntrySplit()
-    parts = []
+    parts, labels = [], []
     with progress("Reading images", total=len(files)) as advance:
         for path in files:
             for events in iterate_image_file(path, _READ_EVENTS):
-                if events.label.any():
+                if events.label.any() and not policy.takes_signal:
                     found = ", ".join(map(str, np.unique(events.label)))
                     raise TrainingError(f"{path}: labels {found} found; training takes background only (label 0)")
-                parts.append(sparse_input(events.images[entries.mask(events.entry)], kind))
+                kept = entries.mask(events.entry)
+                parts.append(stored_pixels(events.images[kept], kind))
+                labels.append(events.label[kept])
             advance(1)
     fingerprints = {str(path): fingerprint(path) for path in files}
-    data = ImageData(csr_array(vstack(parts, format="csr")) if parts else csr_array((0, 0)), kind, fingerprints)
-    if len(data) == 0:
+    if not sum(map(len, labels)):
         raise TrainingError(f"no event to train on in {', '.join(map(str, files))} (entries kept: {entries})")
-    return data
-
-
-def split(n: int, validation_fraction: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Row numbers for training and validation, each ascending.
-
-    Raises
-    ------
-    TrainingError
-        One of the two would be empty.
-    """
-    n_validation = round(n * validation_fraction)
-    if not 0 < n_validation < n:
-        raise TrainingError(f"{n} events cannot be split into training and validation ({validation_fraction:.0%})")
-    order = stream(seed, "split").permutation(n)
-    return np.sort(order[n_validation:]), np.sort(order[:n_validation])
-
-
-def stream(seed: int, *path: str | int) -> np.random.Generator:
-    """Independent random numbers for each purpose, epoch and batch: nothing to save, nothing to restore."""
-    words = [seed]
-    for part in path:
-        words += part.encode() if isinstance(part, str) else [part]
-    return np.random.default_rng(words)
-
-
-def torch_stream(seed: int, *path: str | int) -> torch.Generator:
-    """:func:`stream` for torch."""
-    return torch.Generator().manual_seed(int(stream(seed, *path).integers(2**63)))
+    data = ImageData(csr_array(vstack(parts, format="csr")), kind, fingerprints, np.concatenate(labels))
+    return data[policy.choose(data.label, seed)]
 
 
 class TrainingBatches:
-    """Shuffled and augmented batches of one epoch, functions of (seed, epoch, batch) alone."""
+    """Shuffled and augmented batches of one epoch, functions of (seed, epoch, batch) alone.
 
-    def __init__(self, data: ImageData, rows: NDArray[np.int64], *, batch_size: int, seed: int, epoch: int) -> None:
+    Coarse images come dense; fine ones, 75 times as large, as sparse tensors.
+    """
+
+    def __init__(
+        self, data: ImageData, rows: Rows, *, batch_size: int, seed: int, epoch: int, augmentation: bool = True
+    ) -> None:
         order = rows[stream(seed, "order", epoch).permutation(len(rows))]
-        self.data, self.seed, self.epoch = data, seed, epoch
+        self.data, self.seed, self.epoch, self.augmentation = data, seed, epoch, augmentation
         self.batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
     def __len__(self) -> int:
@@ -133,15 +177,18 @@ class TrainingBatches:
         """Batch ``index``, shape (batch size, channels, height, width)."""
         if index >= len(self):
             raise IndexError(index)
-        image_NCHW = self.data.dense(self.batches[index])
-        generator = torch_stream(self.seed, "augmentation", self.epoch, index)
-        return augment(image_NCHW, draw(len(image_NCHW), generator))
+        rows, fine = self.batches[index], self.data.kind == "fine"
+        image_NCHW = self.data.sparse(rows) if fine else self.data.dense(rows)
+        if not self.augmentation:
+            return image_NCHW
+        drawn = draw(len(rows), torch_stream(self.seed, "augmentation", self.epoch, index))
+        return augment_sparse(image_NCHW, drawn) if fine else augment(image_NCHW, drawn)
 
 
 class PlainBatches:
-    """Events ``rows`` in order, as they are."""
+    """Events ``rows`` in order, dense, as they are."""
 
-    def __init__(self, data: ImageData, rows: NDArray[np.int64], *, batch_size: int) -> None:
+    def __init__(self, data: ImageData, rows: Rows, *, batch_size: int) -> None:
         self.data = data
         self.batches = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
 
@@ -156,3 +203,34 @@ class PlainBatches:
 
     def __iter__(self) -> Iterator[Tensor]:
         return (self[index] for index in range(len(self)))
+
+
+class LabelledImages(NamedTuple):
+    """Images with their labels.
+
+    Parameters
+    ----------
+    image
+        Shape (n, channels, height, width).
+    label
+        0 for background, shape (n,), int64.
+    """
+
+    image: Tensor
+    label: Tensor
+
+
+class LabelledBatches:
+    """Batches with the labels of their events."""
+
+    def __init__(self, batches: TrainingBatches | PlainBatches) -> None:
+        self.inner = batches
+
+    def __len__(self) -> int:
+        return len(self.inner)
+
+    def __getitem__(self, index: int) -> LabelledImages:
+        """Batch ``index``."""
+        image_NCHW = self.inner[index]
+        label_N = self.inner.data.label[self.inner.batches[index]]
+        return LabelledImages(image_NCHW, torch.from_numpy(label_N.astype(np.int64)))

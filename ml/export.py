@@ -21,7 +21,7 @@ from darktrigger.files import atomic_path
 from darktrigger.provenance import versions
 from imaging.dense import INPUT_SHAPES
 from ml.calibration import read_calibration
-from ml.data import PlainBatches, load_background
+from ml.data import PlainBatches, load_images
 from ml.quantize import Batch, to_float16, to_int8
 from ml.registry import Family, family
 from ml.run_folder import load_model, read_config, read_record
@@ -118,7 +118,7 @@ def export_run(
     Raises
     ------
     ConfigError
-        No such score or precision, or none of the family's layers has int8.
+        No such score or precision, none of the family's layers has int8, or the family reconstructs nothing.
     UnreadableFileError, ModelFileError
         No finished run in ``run_dir``, or, for int8, its images are gone.
     """
@@ -127,6 +127,8 @@ def export_run(
     run_dir, record = Path(run_dir), read_record(Path(run_dir))
     spec = family(record.family)
     names = select(None if scores is None else tuple(scores), spec.scores)
+    if reconstruction and not spec.reconstructs:
+        raise ConfigError(f"reconstruction: asked for, but a {record.family} rebuilds no image")
     metadata = describe(run_dir, spec, names, precision) | {RECONSTRUCTION: reconstruction}
     model = to_onnx(Scorer(load_model(run_dir), names, reconstruction=reconstruction), spec.input_kind)
     if precision == "fp16":
@@ -163,10 +165,13 @@ def calibration_images(run_dir: Path, spec: Family) -> Iterator[Batch]:
         The run's image files are not what they were.
     """
     record, config = read_record(run_dir), read_config(run_dir, read_record(run_dir).family)
-    data = load_background([Path(path) for path in record.files], spec.input_kind, config.training.entries)
+    settings = config.training
+    data = load_images(
+        [Path(path) for path in record.files], spec.input_kind, settings.entries, settings.events, settings.seed
+    )
     if data.files != record.files:
         raise ModelFileError(run_dir, f"{', '.join(data.files)} changed since the training; int8 is calibrated on them")
-    rows = np.arange(min(len(data), _CALIBRATION_EVENTS))
+    rows = np.flatnonzero(data.label == 0)[:_CALIBRATION_EVENTS]
     for batch_NCHW in PlainBatches(data, rows, batch_size=16):
         yield batch_NCHW.numpy()
 
@@ -184,6 +189,7 @@ def describe(run_dir: Path, spec: Family, names: Sequence[str], precision: str) 
             "files": record.files,
             "hash": record.data_hash,
             "events": record.events,
+            "labels": record.labels,
             "entries": config.training.entries.model_dump(mode="json"),
         },
         "seed": config.training.seed,

@@ -10,11 +10,13 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from darktrigger.errors import TrainingError
-from ml.config import TrainingConfig
-from ml.data import torch_stream
+from ml.batch_norm import TracksMoments
 from ml.layers import mixes_events
+from ml.micro_batches import micro_batches
 from ml.ssim import ssim
+from ml.streams import torch_stream
 from ml.threads import Map
+from ml.training_config import TrainingConfig
 
 #: Keras' epsilon for Adam; torch's is 1e-8.
 ADAM_EPS = 1e-7
@@ -44,25 +46,29 @@ def accumulate_gradient(
     micro_batch: int,
     each: Map = map,
     noise: Tensor | None = None,
+    target: Tensor | None = None,
 ) -> Tensor:
     """Add the gradient of the batch's mean loss to the parameters', a few events at a time.
 
-    Where no layer mixes events, the split changes nothing but the rounding. Autocast is taken
-    over from the caller.
+    Where no layer mixes events, the split changes nothing but the rounding; where one does
+    (:class:`ml.batch_norm.SpatialBatchNorm`), it sees a micro-batch. Autocast is taken over from the
+    caller.
 
     Parameters
     ----------
     model, loss
-        Network, and loss that maps images (n, C, H, W) and its output to (n,).
+        Network, and loss that maps targets and its output to (n,).
     image_NCHW
-        Batch.
+        Batch, dense or sparse (COO); a sparse one is made dense a micro-batch at a time.
     micro_batch
-        Events that go through the network at once.
+        Events that go through the network at once, at most.
     each
         How to go through the micro-batches: one after the other, or as in :func:`ml.threads.thread_map`.
     noise
         Of a :class:`Stochastic` model, for the whole batch: what an event gets depends neither
         on the micro-batches nor on the threads.
+    target
+        What the loss compares the output with, one row an event; the images themselves unless given.
 
     Returns
     -------
@@ -70,25 +76,36 @@ def accumulate_gradient(
         Mean loss of the batch.
     """
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    device = image_NCHW.device.type
+    device, n_events = image_NCHW.device.type, len(image_NCHW)
     autocast, dtype = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
+    batch = (image_NCHW,) if noise is None else (image_NCHW, noise)
+    parts = list(zip(*(micro_batches(tensor, micro_batch) for tensor in batch), strict=True))
+    targets = None if target is None else micro_batches(target, micro_batch)
 
-    def differentiate(inputs: tuple[Tensor, ...]) -> tuple[Tensor, Sequence[Tensor | None]]:
+    def differentiate(index: int) -> tuple[Tensor, Sequence[Tensor | None], Any]:
+        inputs = [tensor.to_dense() for tensor in parts[index]]
+        part_target = inputs[0] if targets is None else targets[index]
         # Autocast is a thread's own.
         with torch.autocast(device, dtype, autocast):
-            value = loss(inputs[0], model(*inputs)).sum() / len(image_NCHW)
-        return value.detach(), torch.autograd.grad(value, parameters, allow_unused=True)
+            output = model(*inputs)
+            value = loss(part_target, output).sum() / n_events
+        # The caller's autocast would round what the forward pass has kept in float32.
+        with torch.autocast(device, enabled=False):
+            gradients = torch.autograd.grad(value, parameters, allow_unused=True)
+        return value.detach(), gradients, getattr(output, "moments", None)
 
-    total = image_NCHW.new_zeros(())
-    batch = (image_NCHW,) if noise is None else (image_NCHW, noise)
-    parts = zip(*(torch.split(tensor, micro_batch) for tensor in batch), strict=True)
-    for value, gradients in each(differentiate, parts):
+    total, moments = torch.zeros((), device=image_NCHW.device), []
+    for value, gradients, part_moments in each(differentiate, range(len(parts))):
         total += value
+        moments.append(part_moments)
         for parameter, gradient in zip(parameters, gradients, strict=True):
             if gradient is not None:
                 # Not the tensor itself: its strides need not be the parameter's, which fused AdamW takes for granted.
                 parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
                 parameter.grad += gradient
+    if isinstance(model, TracksMoments):
+        # Here and not in the forward pass, whose order the threads decide.
+        model.track(moments, [len(part[0]) for part in parts])
     return total
 
 
@@ -106,7 +123,8 @@ class Reconstruction(LightningModule):
     each
         How to go through the micro-batches on a CPU, see :func:`accumulate_gradient`.
     validated
-        Attribute of the output, (n, C, H, W), that the validation SSIM compares with the image.
+        Attribute of the output, (n, C, H, W) with values in [0, 1], that validation compares with the image by
+        SSIM; None for a model that is not selected by it.
 
     Raises
     ------
@@ -115,7 +133,12 @@ class Reconstruction(LightningModule):
     """
 
     def __init__(
-        self, model: nn.Module, loss: Loss, config: TrainingConfig, each: Map = map, validated: str = "reconstruction"
+        self,
+        model: nn.Module,
+        loss: Loss,
+        config: TrainingConfig,
+        each: Map = map,
+        validated: str | None = "reconstruction",
     ) -> None:
         super().__init__()
         self.model, self.loss, self.config, self.each, self.validated = model, loss, config, each, validated
@@ -133,13 +156,6 @@ class Reconstruction(LightningModule):
         whole = self.device.type != "cpu" or mixes_events(self.model)
         return self.config.micro_batch or (self.config.batch_size if whole else 8)
 
-    def noise(self, n: int, batch_index: int) -> Tensor | None:
-        """Noise for a training batch, a function of (seed, epoch, batch) alone; None where the model needs none."""
-        if not isinstance(self.model, Stochastic):
-            return None
-        generator = torch_stream(self.config.seed, "noise", self.current_epoch, batch_index)
-        return self.model.draw(n, generator).to(self.device)
-
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW (section 4.7)."""
         settings = self.config
@@ -147,13 +163,24 @@ class Reconstruction(LightningModule):
             self.parameters(), lr=settings.learning_rate, eps=ADAM_EPS, weight_decay=settings.weight_decay, fused=True
         )
 
+    def noise(self, n: int, batch_index: int) -> Tensor | None:
+        """Noise for a training batch, a function of (seed, epoch, batch) alone; None where the model needs none."""
+        if not isinstance(self.model, Stochastic):
+            return None
+        generator = torch_stream(self.config.seed, "noise", self.current_epoch, batch_index)
+        return self.model.draw(n, generator).to(self.device)
+
     def training_step(self, image_NCHW: Tensor, batch_index: int) -> None:
         """One step of the optimiser on one batch."""
+        self.optimise(image_NCHW, batch_index)
+
+    def optimise(self, image_NCHW: Tensor, batch_index: int, target: Tensor | None = None) -> None:
+        """One step of the optimiser, see :func:`accumulate_gradient`."""
         optimizer: Any = self.optimizers()
         optimizer.zero_grad()
         each = self.each if self.device.type == "cpu" else map
         noise = self.noise(len(image_NCHW), batch_index)
-        loss = accumulate_gradient(self.model, self.loss, image_NCHW, self.micro_batch, each, noise)
+        loss = accumulate_gradient(self.model, self.loss, image_NCHW, self.micro_batch, each, noise, target)
         clip_each(self.parameters(), self.config.clip_norm)
         optimizer.step()
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(image_NCHW))
@@ -161,6 +188,7 @@ class Reconstruction(LightningModule):
     def validation_step(self, image_NCHW: Tensor, batch_index: int) -> None:  # noqa: ARG002 (Lightning's signature)
         """Loss and SSIM of one batch."""
         output = self.model(image_NCHW)
-        reco_NCHW = getattr(output, self.validated).float()
         self.log("val_loss", self.loss(image_NCHW, output).mean(), batch_size=len(image_NCHW))
-        self.log("val_ssim", ssim(reco_NCHW, image_NCHW).mean(), batch_size=len(image_NCHW))
+        if self.validated:
+            reco_NCHW = getattr(output, self.validated).float()
+            self.log("val_ssim", ssim(reco_NCHW, image_NCHW).mean(), batch_size=len(image_NCHW))

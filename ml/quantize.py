@@ -45,9 +45,30 @@ def to_float16(model: onnx.ModelProto, keep: Iterable[str]) -> onnx.ModelProto:
         half: onnx.ModelProto = convert_float_to_float16(
             model, keep_io_types=True, node_block_list=[*keep, *constant_nodes(model)]
         )
+        join_casts(half)
         # The converter appends its casts wherever they come from; a valid graph is in order.
         OnnxModel.graph_topological_sort(half.graph)
     return half
+
+
+def join_casts(model: onnx.ModelProto) -> None:
+    """Let the nodes that stay float32 hand on float32, in place.
+
+    The converter casts down what each of them puts out, and up again what the next one takes in: squares of
+    E_T in GeV do not survive that.
+    """
+    down = {
+        node.output[0]: node.input[0]
+        for node in model.graph.node
+        if node.op_type == "Cast" and node.attribute[0].i == onnx.TensorProto.FLOAT16
+    }
+    for node in model.graph.node:
+        if node.op_type == "Cast" and node.attribute[0].i == onnx.TensorProto.FLOAT and node.input[0] in down:
+            node.input[0] = down[node.input[0]]
+    used = {name for node in model.graph.node for name in node.input}
+    for node in [node for node in model.graph.node if node.op_type == "Cast" and node.output[0] in down]:
+        if node.output[0] not in used:
+            model.graph.node.remove(node)
 
 
 class _Calibration(CalibrationDataReader):

@@ -10,8 +10,10 @@ from torch import Tensor
 
 from darktrigger.config import StrictModel, unknown_key_message
 from darktrigger.errors import ConfigError
-from ml.models import cae, codae, codvae, dirichlet, heimel
+from ml.energy_scores import inverse_dice_loss
+from ml.models import cae, cct, codae, codvae, convae, dirichlet, excess, heimel
 from ml.scores import bce, sse
+from ml.training_config import SupervisedTraining, TrainingConfig
 
 
 @dataclass(frozen=True)
@@ -23,19 +25,21 @@ class Family:
     config
         Its configuration model.
     model
-        Its network, built from a configuration: an ``nn.Module`` with ``reset_parameters(generator)``,
-        whose output has ``reconstruction`` (n, C, H, W) and what its loss and scores need; one that
-        draws random numbers in training is a :class:`ml.module.Stochastic`.
+        Its network (an ``nn.Module`` with ``reset_parameters(generator)``), built from a configuration.
     input_kind
         Kind of dense input, a key of :data:`imaging.dense.INPUT_SHAPES`.
     loss
-        Maps images (n, C, H, W) and the model's output to (n,); training minimises its mean.
+        Maps images (n, C, H, W) and the model's output to (n,); training minimises its mean. In
+        supervised training it maps labels (n,) instead, 0 for background.
     scores
         Names in :data:`ml.scores.SCORES`.
-    epochs
-        Passes over the training events in the paper, the default of ``training.epochs``.
+    training
+        Its training configuration, which holds its defaults and says on what events it trains.
     validated
-        What of the output the validation SSIM compares with the image.
+        What of the output the validation SSIM compares with the image, where the highest says which epoch is
+        best; None where the lowest validation loss does.
+    reconstructs
+        Whether the output has a ``reconstruction`` of the image.
     """
 
     config: type[StrictModel]
@@ -43,20 +47,63 @@ class Family:
     input_kind: str
     loss: Callable[[Tensor, Any], Tensor]
     scores: tuple[str, ...]
-    epochs: int
-    validated: str = "reconstruction"
+    training: type[TrainingConfig] = TrainingConfig
+    validated: str | None = "reconstruction"
+    reconstructs: bool = True
 
 
 FAMILIES: dict[str, Family] = {
-    "codae": Family(codae.CoDAEConfig, codae.CoDAE, "coarse mask", bce, codae.SCORES, epochs=30),
-    "cae": Family(cae.CAEConfig, cae.CAE, "coarse mask", bce, cae.SCORES, epochs=30),
-    # The mode stays empty until a probability passes 1/2, and the epochs before would all look alike.
+    "codae": Family(codae.CoDAEConfig, codae.CoDAE, "coarse mask", bce, codae.SCORES),
+    "cae": Family(cae.CAEConfig, cae.CAE, "coarse mask", bce, cae.SCORES),
     "codvae": Family(
-        codvae.CoDVAEConfig, codvae.CoDVAE, "coarse mask", codvae.loss, codvae.SCORES, epochs=100, validated="mean"
+        codvae.CoDVAEConfig,
+        codvae.CoDVAE,
+        "coarse mask",
+        codvae.loss,
+        codvae.SCORES,
+        training=codvae.CoDVAETraining,
+        # The mode stays empty until a probability passes 1/2, and the epochs before would all look alike.
+        validated="mean",
     ),
-    "heimel": Family(heimel.HeimelConfig, heimel.Heimel, "coarse mask", sse, heimel.SCORES, epochs=50),
+    "heimel": Family(
+        heimel.HeimelConfig, heimel.Heimel, "coarse mask", sse, heimel.SCORES, training=heimel.HeimelTraining
+    ),
     "dirichlet": Family(
-        dirichlet.DirichletConfig, dirichlet.DirichletVAE, "coarse mask", dirichlet.loss, dirichlet.SCORES, epochs=50
+        dirichlet.DirichletConfig,
+        dirichlet.DirichletVAE,
+        "coarse mask",
+        dirichlet.loss,
+        dirichlet.SCORES,
+        training=dirichlet.DirichletTraining,
+    ),
+    "convae": Family(
+        convae.ConvAEConfig,
+        convae.ConvAE,
+        "fine",
+        inverse_dice_loss,
+        convae.SCORES,
+        training=convae.ConvAETraining,
+        validated=None,
+    ),
+    "cct": Family(
+        cct.CCTConfig,
+        cct.CCT,
+        "coarse E_T",
+        cct.loss,
+        cct.SCORES,
+        training=SupervisedTraining,
+        validated=None,
+        reconstructs=False,
+    ),
+    "excess": Family(
+        excess.ExcessConfig,
+        excess.Excess,
+        "coarse E_T",
+        excess.loss,
+        excess.SCORES,
+        training=excess.ExcessTraining,
+        validated=None,
+        reconstructs=False,
     ),
 }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import Field
 from torch import nn
 
 from darktrigger.config import StrictModel, read_yaml, validate
@@ -31,7 +32,9 @@ class RunRecord(StrictModel):
     files
         Fingerprint of each image file by its path.
     events
-        Background events read, training and validation together.
+        Events used, training and validation together.
+    labels
+        How many of them have each label, 0 for background; empty in records of older versions.
     versions
         Versions of the software that started the run.
     """
@@ -39,6 +42,7 @@ class RunRecord(StrictModel):
     family: str
     files: dict[str, str]
     events: int
+    labels: dict[int, int] = Field(default_factory=dict)
     versions: dict[str, str]
 
     @property
@@ -50,7 +54,11 @@ class RunRecord(StrictModel):
 def new_record(family_name: str, data: ImageData) -> RunRecord:
     """Record of a run that starts now."""
     return RunRecord(
-        family=family_name, files=data.files, events=len(data), versions=versions("torch", "lightning", "numpy")
+        family=family_name,
+        files=data.files,
+        events=len(data),
+        labels=data.events_by_label,
+        versions=versions("torch", "lightning", "numpy"),
     )
 
 

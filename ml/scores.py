@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from darktrigger.errors import ConfigError
+from ml.energy_scores import inverse_dice_loss, inverse_e_t
+from ml.excess_scores import excess, excess_tracks, soft_tracks
 
 Direction: TypeAlias = Literal["higher", "lower"]
 
@@ -95,6 +97,12 @@ def kl_f(image_NCHW: Tensor, output: Any) -> Tensor:  # noqa: ARG001
     return divergence_N
 
 
+def classifier(image_NCHW: Tensor, output: Any) -> Tensor:  # noqa: ARG001
+    """Log-odds of signal against background."""
+    log_odds_N: Tensor = output.log_odds
+    return log_odds_N
+
+
 @dataclass(frozen=True)
 class Score:
     """A score and which of its ends is anomalous.
@@ -124,6 +132,12 @@ SCORES: dict[str, Score] = {
     "z3": Score(z3, None),
     "kl_r": Score(kl_r, "higher"),
     "kl_f": Score(kl_f, "higher"),
+    "dice_loss": Score(inverse_dice_loss, "higher"),
+    "inverse_e_t": Score(inverse_e_t, "higher"),
+    "classifier": Score(classifier, "higher"),
+    "excess": Score(excess, "higher"),
+    "excess_tracks": Score(excess_tracks, "higher"),
+    "soft_tracks": Score(soft_tracks, "higher"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Training of a model on background images."""
+"""Training of a model on images, of background alone unless its family says otherwise."""
 
 from __future__ import annotations
 
@@ -9,21 +9,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule, Trainer
+from numpy.typing import NDArray
+from torch import nn
 
 from darktrigger.files import write_json
 from darktrigger.memory import keep_freed_memory
 from darktrigger.progress import progress
 from ml.calibration import CALIBRATION, activity, calibrate, evaluate
 from ml.callbacks import LAST, Epoch, RunFolder, Steps, exhausted
-from ml.config import RunConfig, TrainingConfig
+from ml.classification import Classification
+from ml.config import RunConfig
 from ml.curves import plot_curves
-from ml.data import ImageData, PlainBatches, TrainingBatches, load_background, split, torch_stream
+from ml.data import ImageData, LabelledBatches, PlainBatches, TrainingBatches, load_images
+from ml.events import Labelled, class_weights
 from ml.module import Reconstruction
 from ml.registry import Family, family
 from ml.run_folder import claim, load_checkpoint, load_model, new_record
-from ml.threads import thread_map
+from ml.streams import torch_stream
+from ml.threads import Map, thread_map
+from ml.training_config import TrainingConfig
 
 logger = logging.getLogger(__name__)
 
@@ -46,41 +53,62 @@ def lightning_precision(precision: str) -> Literal["bf16-mixed", "32-true"]:
 
 
 class Batches(LightningDataModule):
-    """Training batches, drawn anew each epoch, and validation batches."""
+    """Training batches, drawn anew each epoch, and validation batches; with labels where the training is supervised."""
 
     def __init__(self, data: ImageData, config: TrainingConfig) -> None:
         super().__init__()
         self.data, self.config = data, config
-        self.training_rows, self.validation_rows = split(len(data), config.validation_fraction, config.seed)
+        self.training_rows, self.validation_rows = config.events.split(
+            data.label, config.validation_fraction, config.seed
+        )
+        self.supervised = isinstance(config.events, Labelled)
 
-    def train_dataloader(self) -> TrainingBatches:
+    def train_dataloader(self) -> TrainingBatches | LabelledBatches:
         """The current epoch's batches."""
         epoch = self.trainer.current_epoch if self.trainer else 0
         settings = self.config
-        return TrainingBatches(
-            self.data, self.training_rows, batch_size=settings.batch_size, seed=settings.seed, epoch=epoch
+        batches = TrainingBatches(
+            self.data,
+            self.training_rows,
+            batch_size=settings.batch_size,
+            seed=settings.seed,
+            epoch=epoch,
+            augmentation=settings.augmentation,
         )
+        return LabelledBatches(batches) if self.supervised else batches
 
-    def val_dataloader(self) -> PlainBatches:
+    def val_dataloader(self) -> PlainBatches | LabelledBatches:
         """All validation events."""
-        return PlainBatches(self.data, self.validation_rows, batch_size=EVALUATION_BATCH)
+        batches = PlainBatches(self.data, self.validation_rows, batch_size=EVALUATION_BATCH)
+        return LabelledBatches(batches) if self.supervised else batches
+
+    def background_batches(self) -> PlainBatches:
+        """The validation events that are background, without labels."""
+        rows = self.validation_rows[self.data.label[self.validation_rows] == 0]
+        return PlainBatches(self.data, rows, batch_size=EVALUATION_BATCH)
+
+    @property
+    def class_weights(self) -> NDArray[np.float32]:
+        """Weight of an event by its label, from the training events; see :func:`ml.events.class_weights`."""
+        return class_weights(self.data.label[self.training_rows])
 
 
 def train(
     family_name: str, image_files: Sequence[Path], run_dir: Path, config: RunConfig[Any], *, resume: bool = False
 ) -> None:
-    """Train a model on background images and calibrate its scores.
+    """Train a model on images and calibrate its scores on background.
 
     The run folder gets ``config.yaml``, ``run.json``, ``metrics.csv``, the loss curve
-    (``curves.png``, ``.pdf``), ``last.ckpt``, ``best.ckpt`` (highest validation SSIM) and, at the
-    end, ``calibration.json``.
+    (``curves.png``, ``.pdf``), ``last.ckpt``, ``best.ckpt`` (highest validation SSIM, or lowest
+    validation loss, as the family has it) and, at the end, ``calibration.json``.
 
     Parameters
     ----------
     family_name
         Model family, see :mod:`ml.registry`.
     image_files
-        Image files, background only.
+        Image files, of background only unless the family trains on more: see
+        :attr:`ml.training_config.TrainingConfig.events`.
     run_dir
         Run folder; made if absent.
     config
@@ -98,12 +126,15 @@ def train(
     """
     spec = family(family_name)
     run_dir = Path(run_dir)
-    data = load_background([Path(path) for path in image_files], spec.input_kind, config.training.entries)
-    batches = Batches(data, config.training)
+    settings = config.training
+    data = load_images(
+        [Path(path) for path in image_files], spec.input_kind, settings.entries, settings.events, settings.seed
+    )
+    batches = Batches(data, settings)
     claim(run_dir, new_record(family_name, data), config, resume=resume)
     plot_curves(fit(spec, batches, run_dir, config), run_dir)
-    scores = evaluate(load_model(run_dir), batches.val_dataloader(), spec.scores)
-    calibration = calibrate(scores, activity(batches.val_dataloader()))
+    scores = evaluate(load_model(run_dir), batches.background_batches(), spec.scores)
+    calibration = calibrate(scores, activity(batches.background_batches()))
     write_json(run_dir / CALIBRATION, calibration.model_dump())
 
 
@@ -138,10 +169,17 @@ def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -
             reload_dataloaders_every_n_epochs=1,
             default_root_dir=run_dir,
         )
-        module = Reconstruction(model, spec.loss, settings, each, spec.validated)
+        module = training_module(spec, model, batches, each)
         trainer.fit(module, datamodule=batches, ckpt_path=checkpoint, weights_only=True)
     logger.info("%s: trained %d epochs", run_dir, len(folder.history))
     return folder.history
+
+
+def training_module(spec: Family, model: nn.Module, batches: Batches, each: Map) -> Reconstruction:
+    """The model with its training step."""
+    if batches.supervised:
+        return Classification(model, spec.loss, batches.config, batches.class_weights, each)
+    return Reconstruction(model, spec.loss, batches.config, each, spec.validated)
 
 
 @contextmanager

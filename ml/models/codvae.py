@@ -15,6 +15,7 @@ from ml.concrete import Concrete, draw_gumbel, mixture_log_density
 from ml.conditioning import Scale
 from ml.networks import Count, DualConfig, MaskEncoder, ResidualDecoder, ResidualEncoder, he_uniform_, latent_size
 from ml.scores import bce
+from ml.training_config import TrainingConfig
 
 #: Scores that the CoDVAE gives (section 4.6); its reconstruction being binary, sae and sae_mask equal sse.
 SCORES = ("bce", "sse", "dice", "pixel_sum", "z1", "z2", "kl_r", "kl_f")
@@ -41,6 +42,12 @@ class CoDVAEConfig(DualConfig):
     draws: Count = 10
     components: Count = 5
     kl_weight: Annotated[float, Field(ge=0)] = 1.0
+
+
+class CoDVAETraining(TrainingConfig):
+    """As of the CoDAE, for the paper's 100 epochs (section 5.2)."""
+
+    epochs: Count = 100
 
 
 class CoDVAEOutput(NamedTuple):

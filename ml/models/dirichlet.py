@@ -13,6 +13,7 @@ from darktrigger.config import StrictModel
 from imaging.dense import INPUT_SHAPES
 from ml.layers import BatchNorm
 from ml.networks import Count, he_uniform_
+from ml.training_config import ContaminatedTraining
 
 #: Scores that the Dirichlet VAE gives. Its reconstruction takes the sum of pixels from the
 #: image, so that the scores of pixels would count those, whatever the model has learned.
@@ -73,6 +74,12 @@ def laplace_approximation(concentration: tuple[float, ...]) -> Gaussian:
     k = len(alpha_K)
     variance_K = (1 - 2 / k) / alpha_K + (1 / alpha_K).sum() / k**2
     return Gaussian((alpha_K.log() - alpha_K.log().mean()).float(), variance_K.log().float())
+
+
+class DirichletTraining(ContaminatedTraining):
+    """Background with the paper's little signal, 50 epochs (section 5.2)."""
+
+    epochs: Count = 50
 
 
 class DirichletOutput(NamedTuple):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from darktrigger.config import StrictModel
 from ml.counts import FEATURES, crowding, log_total_e_t, missing_e_t, soft_tracks
+from ml.training_config import Count, TrainingConfig
 
 #: Scores that the model gives, see :mod:`ml.excess_scores`.
 SCORES = ("excess", "excess_tracks", "soft_tracks")
@@ -49,6 +50,15 @@ class ExcessConfig(StrictModel):
     block: Annotated[tuple[int, int], Field(description="phi, eta")] = (9, 8)
     hidden: Annotated[int, Field(ge=1)] = 16
     weights: ExcessWeights = ExcessWeights()
+
+
+class ExcessTraining(TrainingConfig):
+    """How to train the density: a few passes with a high learning rate, since there are few parameters."""
+
+    epochs: Count = 8
+    learning_rate: Positive = 5e-3
+    weight_decay: Weight = 0.0
+    micro_batch: Count | None = 64
 
 
 class ExcessOutput(NamedTuple):

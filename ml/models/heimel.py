@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from darktrigger.config import StrictModel
 from imaging.dense import INPUT_SHAPES
 from ml.networks import Count, he_uniform_
+from ml.training_config import TrainingConfig
 
 #: Scores that the auto-encoder gives (CoDAE, section 4.6).
 SCORES = ("bce", "sse", "sae", "sae_mask", "dice", "pixel_sum")
@@ -32,6 +33,12 @@ class HeimelConfig(StrictModel):
     """
 
     latents: Count = 32
+
+
+class HeimelTraining(TrainingConfig):
+    """As of the CoDAE, for the paper's 50 epochs (section 5.2)."""
+
+    epochs: Count = 50
 
 
 class HeimelOutput(NamedTuple):

@@ -1,9 +1,13 @@
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.augmentation import COMBINATIONS, ROTATIONS, Augmentation, augment, draw
+from imaging.dense import coarse_e_t, fine
+from imaging.image_file import read_image_file
+from ml.augmentation import COMBINATIONS, ROTATIONS, Augmentation, augment, augment_sparse, draw
 
 
 def images(seed, n=5):
@@ -52,3 +56,15 @@ def test_draw_depends_on_the_generator_alone():
 
 def test_empty_batch():
     assert augment(torch.zeros(0, 1, 72, 58), draw(0, torch.Generator())).shape == (0, 1, 72, 58)
+
+
+def test_fine_images_turn_and_flip_as_their_coarse_ones(background):
+    """All five combinations: fine images, augmented and then summed, are the augmented coarse ones."""
+    events = read_image_file(background).images[np.arange(10)]
+    drawn = draw(10, torch.Generator().manual_seed(4))
+    assert len(set(zip(drawn.flip.tolist(), drawn.shift.sign().tolist(), strict=True))) == 5
+    fine_NCHW = augment_sparse(torch.from_numpy(fine(events)).to_sparse(), drawn).to_dense()
+    # 288 eta bins and one more on either side are 58 blocks of 5; coarse images are phi by eta.
+    summed_NCHW = 25 * F.avg_pool2d(F.pad(fine_NCHW, (0, 0, 1, 1)), 5).transpose(2, 3)
+    expected_NCHW = augment(torch.from_numpy(coarse_e_t(events)), drawn)
+    torch.testing.assert_close(summed_NCHW, expected_NCHW, rtol=1e-4, atol=1e-4)

@@ -8,10 +8,11 @@ from darktrigger.errors import TrainingError
 from imaging.dense import model_input
 from imaging.image_file import read_image_file
 from imaging.split import EntrySplit
-from ml.data import PlainBatches, TrainingBatches, load_background, split
+from ml.data import LabelledBatches, PlainBatches, TrainingBatches, load_background, load_images
+from ml.events import Contaminated, Labelled, split
 
 
-@pytest.mark.parametrize("kind", ["coarse mask", "coarse E_T"])
+@pytest.mark.parametrize("kind", ["coarse mask", "coarse E_T", "fine"])
 def test_dense_batches_are_the_model_input(background, kind):
     data = load_background([background], kind)
     rows = np.array([5, 0, 17])
@@ -68,3 +69,48 @@ def test_an_epoch_shows_every_event_once(background):
     shown = torch.cat(list(batches)).sum((1, 2, 3)).sort().values
     kept = torch.cat(list(PlainBatches(data, np.arange(30), batch_size=8))).sum((1, 2, 3)).sort().values
     assert torch.equal(shown, kept)
+
+
+def test_fine_batches_are_sparse_and_the_same(background):
+    data = load_background([background], "fine")
+    rows = np.array([5, 0, 17])
+    sparse = data.sparse(rows)
+    assert sparse.is_sparse
+    assert torch.equal(sparse.to_dense(), data.dense(rows))
+    batch = TrainingBatches(data, rows, batch_size=3, seed=1, epoch=0, augmentation=False)[0]
+    assert batch.is_sparse
+    assert batch.to_dense().sum().item() == pytest.approx(data.dense(rows).sum().item(), rel=1e-5)
+
+
+def test_memory_holds_the_hcal_on_its_own_grid(background):
+    data = load_background([background], "fine")
+    assert data.pixels.nnz < 0.4 * (data.dense(np.arange(len(data))) != 0).sum()
+
+
+def test_augmentation_can_be_switched_off(background):
+    data = load_background([background], "coarse mask")
+    rows = np.arange(8)
+    plain = TrainingBatches(data, rows, batch_size=8, seed=1, epoch=0, augmentation=False)
+    expected = data.dense(plain.batches[0])
+    assert torch.equal(plain[0], expected)
+    assert not torch.equal(TrainingBatches(data, rows, batch_size=8, seed=1, epoch=0)[0], expected)
+
+
+def test_labels_travel_with_their_events(background, signal):
+    data = load_images([background, signal], "coarse E_T", None, Labelled())
+    rows = np.array([0, len(data) - 1, 1, len(data) - 2])
+    batches = LabelledBatches(TrainingBatches(data, rows, batch_size=4, seed=1, epoch=0, augmentation=False))
+    (batch,) = (batches[index] for index in range(len(batches)))
+    assert sorted(batch.label.tolist()) == [0, 0, 2, 2]
+    for image_CHW, label in zip(batch.image, batch.label, strict=True):
+        (row,) = [row for row in rows if torch.equal(data.dense(np.array([row]))[0], image_CHW)]
+        assert data.label[row] == label
+
+
+def test_contaminated_data(background, signal):
+    data = load_images([background, signal], "coarse mask", None, Contaminated(0.1), seed=3)
+    events = data.events_by_label
+    assert events[2] == round(0.1 * events[0])
+    assert len(data) == sum(events.values())
+    again = load_images([background, signal], "coarse mask", None, Contaminated(0.1), seed=3)
+    assert (again.pixels != data.pixels).nnz == 0

@@ -1,0 +1,19 @@
+"""Independent random numbers for each purpose, from one seed."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+
+def stream(seed: int, *path: str | int) -> np.random.Generator:
+    """Independent random numbers for each purpose, epoch and batch: nothing to save, nothing to restore."""
+    words = [seed]
+    for part in path:
+        words += part.encode() if isinstance(part, str) else [part]
+    return np.random.default_rng(words)
+
+
+def torch_stream(seed: int, *path: str | int) -> torch.Generator:
+    """:func:`stream` for torch."""
+    return torch.Generator().manual_seed(int(stream(seed, *path).integers(2**63)))

@@ -1,0 +1,91 @@
+"""How to train, one class for each kind of training data."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from darktrigger.config import StrictModel
+from imaging.split import EntrySplit
+from ml.events import BackgroundOnly, Contaminated, EventPolicy, Labelled
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class TrainingConfig(StrictModel):
+    """How to train; optimiser settings are those of the CoDAE paper, section 4.7.
+
+    Parameters
+    ----------
+    epochs
+        Passes over the training events, at most.
+    batch_size
+        Events in a step of the optimiser.
+    micro_batch
+        Events that go through the network at once; their gradients add up to those of the
+        batch. By default 8 on a CPU, where what the layers hand on then stays in the cache, and
+        the whole batch elsewhere. A model that normalises over the batch takes it whole.
+    learning_rate, weight_decay
+        Of AdamW; the decay is multiplied by the learning rate.
+    clip_norm
+        Largest l2 norm of the gradient of each parameter tensor, one by one as Keras' ``clipnorm``.
+    validation_fraction
+        Share of the events that is set aside for model selection and calibration.
+    patience
+        Epochs without a better validation SSIM, or loss where the family is selected by it, after which training stops.
+    seed
+        Of the initial weights, the split, the order of events, the augmentations and the model's noise.
+    precision
+        ``bfloat16`` autocast, ``float32``, or ``auto``: bfloat16 where the hardware computes in it.
+    augmentation
+        Whether to flip and rotate the training images at random, see :mod:`ml.augmentation`.
+    entries
+        Which events of the image files to use, by their entry number.
+    """
+
+    epochs: Count = 30
+    batch_size: Count = 128
+    micro_batch: Count | None = None
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    clip_norm: Annotated[float, Field(gt=0)] = 1.0
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    patience: Count = 10
+    seed: Annotated[int, Field(ge=0)] = 42
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    augmentation: bool = True
+    entries: EntrySplit = EntrySplit()
+
+    @property
+    def events(self) -> EventPolicy:
+        """Which events a model of this kind trains on."""
+        return BackgroundOnly()
+
+
+class SupervisedTraining(TrainingConfig):
+    """Training on labelled images, background against all signals, every class with the same total weight."""
+
+    @property
+    def events(self) -> EventPolicy:
+        """All events, with their labels."""
+        return Labelled()
+
+
+class ContaminatedTraining(TrainingConfig):
+    """Training on background that holds a little signal, unlabelled (CoDAE, section 5.2).
+
+    Parameters
+    ----------
+    contamination
+        Signal events for each background event; at least one is taken. The paper's "0.01% of the
+        signals" is read as a share of the background; of its 442k background and 173k signal
+        events (section 3) that is 44 where the other reading gives 17.
+    """
+
+    contamination: Annotated[float, Field(gt=0, lt=1)] = 1e-4
+
+    @property
+    def events(self) -> EventPolicy:
+        """Background, and signal events drawn from all those given."""
+        return Contaminated(self.contamination)
