@@ -17,6 +17,7 @@ _NAMES = {
     "kl_f": "KL-F",
     "n_tracks": r"$n_{\mathrm{tracks}}$",
     "lit_pixels": "Lit pixels",
+    "hcal_cells": "HCAL cells > 10 GeV",
     "total_e_t_trk": r"Total $E_T$ (Trk)",
     "total_e_t_ecal": r"Total $E_T$ (ECAL)",
     "total_e_t_hcal": r"Total $E_T$ (HCAL)",
