@@ -47,7 +47,7 @@ def n_tracks(events: ImageSet) -> FloatArray:
 
 def lit_pixels(events: ImageSet) -> FloatArray:
     """Number of coarse tracker pixels with any track: the sum of the mask image."""
-    return np.diff(coarse_pixels(events.images, "trk").indptr).astype(np.float32)
+    return np.asarray(np.diff(coarse_pixels(events.images, "trk").indptr), dtype=np.float32)
 
 
 def hcal_cells(events: ImageSet) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Almost stochastic order (ASO): does one distribution of a figure of merit lie above another?
+"""Almost stochastic order (ASO): whether one distribution of a figure of merit lies above another.
 
 Written from del Barrio, Cuesta-Albertos and Matrán, "An optimal transportation approach for
 assessing almost stochastic order" (2018), sections 2 and 3, and Dror, Shlomov and Reichart,
@@ -23,7 +23,7 @@ def bootstrap_quantiles(sample: NDArray[np.floating], n_bootstraps: int, rng: np
     return ordered[np.sort(rng.integers(len(ordered), size=(n_bootstraps, len(ordered))), axis=1)]
 
 
-def violation_ratio(first: FloatArray, second: FloatArray) -> FloatArray:
+def violation_ratio(first: NDArray[np.floating], second: NDArray[np.floating]) -> FloatArray:
     r"""How far ``first`` is from lying above ``second``: 0 where it does, 1 where it lies below.
 
     .. math::
@@ -44,17 +44,21 @@ def violation_ratio(first: FloatArray, second: FloatArray) -> FloatArray:
         Shape (...).
     """
     n, m = first.shape[-1], second.shape[-1]
-    # Steps of either quantile function, in units of 1 / (n m).
-    starts = np.union1d(np.arange(n) * m, np.arange(m) * n)
-    widths = np.diff(np.append(starts, n * m)) / (n * m)
-    difference = first[..., starts // m] - second[..., starts // n]
-    squared = np.square(difference)
-    whole = squared @ widths
-    violated = np.where(difference < 0, squared, 0.0) @ widths
-    return np.divide(violated, whole, out=np.full_like(whole, _EQUAL), where=whole > 0)
+    if n == m:
+        difference = np.subtract(first, second, dtype=np.float64)
+    else:
+        # Steps of either quantile function, in units of 1 / (n m).
+        starts = np.union1d(np.arange(n) * m, np.arange(m) * n)
+        widths = np.diff(np.append(starts, n * m)) / (n * m)
+        difference = np.sqrt(widths) * (first[..., starts // m] - second[..., starts // n])
+    below = np.minimum(difference, 0.0)
+    whole = np.einsum("...i,...i->...", difference, difference)
+    violated = np.einsum("...i,...i->...", below, below)
+    ratio: FloatArray = np.divide(violated, whole, out=np.full_like(whole, _EQUAL), where=whole > 0)
+    return ratio
 
 
-def epsilon_min(first: FloatArray, second: FloatArray, confidence: float) -> tuple[float, float]:
+def epsilon_min(first: NDArray[np.floating], second: NDArray[np.floating], confidence: float) -> tuple[float, float]:
     r"""Upper confidence limits on the violation ratio, of ``first`` above ``second`` and the other way round.
 
     .. math::
@@ -63,7 +67,8 @@ def epsilon_min(first: FloatArray, second: FloatArray, confidence: float) -> tup
     where :math:`\hat\sigma^2` is the variance of
     :math:`\sqrt{nm / (n + m)} (\varepsilon(F^*_n, G^*_m) - \varepsilon(F_n, G_m))` over
     bootstrap resamples, and :math:`\alpha` one minus the confidence level; the two roots
-    cancel. Clipped to [0, 1]. Below 0.5 (more strictly 0.2) the first is better.
+    cancel. Clipped to [0, 1]. Below 0.5 (more strictly 0.2) the first is better. The normal
+    approximation holds for large samples: of nominal 90%, 86% with 200 values, 89% with 1000.
 
     Parameters
     ----------
@@ -101,9 +106,8 @@ def almost_stochastic_order(
         Number of resamples.
     """
     rng = np.random.default_rng(seed)
-    return epsilon_min(with_resamples(first, n_bootstraps, rng), with_resamples(second, n_bootstraps, rng), confidence)[
-        0
-    ]
+    rows = with_resamples(first, n_bootstraps, rng), with_resamples(second, n_bootstraps, rng)
+    return epsilon_min(*rows, confidence)[0]
 
 
 def with_resamples(sample: NDArray[np.floating], n_bootstraps: int, rng: np.random.Generator) -> FloatArray:

@@ -23,8 +23,8 @@ def value_edges(samples: Iterable[NDArray[np.floating]]) -> FloatArray:
 def ranked(values: NDArray[np.floating], weight: NDArray[np.floating], edges: FloatArray) -> Binned:
     """Sums of weights at each value of :func:`value_edges`."""
     index = bins_of(values, edges)
-    n = len(edges) - 1
-    return Binned(edges, np.bincount(index, weight, n), np.bincount(index, np.square(weight), n))
+    n, w = len(edges) - 1, np.asarray(weight, dtype=np.float64)
+    return Binned(edges, *(np.bincount(index, x, n).astype(np.float64, copy=False) for x in (w, np.square(w))))
 
 
 def bins_of(values: NDArray[np.floating], edges: FloatArray) -> NDArray[np.intp]:

@@ -54,7 +54,9 @@ def _draw(weight: FloatArray, n_subsets: int, size: int, wanted: int, rng: np.ra
     return rng.choice(len(weight), (n_subsets, size), p=None if equal else weight / weight.sum())
 
 
-def subset_aurocs(signal: NDArray[np.floating[Any]], background: NDArray[np.floating[Any]], subsets: Subsets) -> FloatArray:
+def subset_aurocs(
+    signal: NDArray[np.floating[Any]], background: NDArray[np.floating[Any]], subsets: Subsets
+) -> FloatArray:
     """AUROC of a score in each subset, ties counting half; shape (n_subsets,).
 
     The area is the Mann-Whitney statistic, from the positions of signal events in the sorted
@@ -64,11 +66,10 @@ def subset_aurocs(signal: NDArray[np.floating[Any]], background: NDArray[np.floa
     signal_rank = 2 * ranks[: len(signal)].astype(np.int32)[subsets.signal]
     background_rank = 2 * ranks[len(signal) :].astype(np.int32)[subsets.background]
     lost = _wins(signal_rank, background_rank + 1, 0)
-    if len(values) == len(signal) + len(background):
-        won = lost
-    else:
-        won = _wins(signal_rank + 1, background_rank, 1)
-    return (won + lost) / (2 * subsets.signal.shape[1] * subsets.background.shape[1])
+    has_ties = len(values) < len(signal) + len(background)
+    won = _wins(signal_rank + 1, background_rank, 1) if has_ties else lost
+    area: FloatArray = (won + lost) / (2 * subsets.signal.shape[1] * subsets.background.shape[1])
+    return area
 
 
 def _wins(signal: NDArray[np.int32], background: NDArray[np.int32], parity: int) -> FloatArray:
@@ -76,4 +77,5 @@ def _wins(signal: NDArray[np.int32], background: NDArray[np.int32], parity: int)
     ordered = np.sort(np.concatenate([signal, background], axis=1), axis=1)
     positions = ((ordered & 1) == parity) @ np.arange(ordered.shape[1], dtype=np.float64)
     n = signal.shape[1]
-    return positions - n * (n - 1) / 2
+    wins: FloatArray = positions - n * (n - 1) / 2
+    return wins

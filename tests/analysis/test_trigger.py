@@ -64,7 +64,9 @@ def test_baselines_of_no_events() -> None:
 def test_baselines_are_those_of_the_coarse_image() -> None:
     rng = np.random.default_rng(5)
     nothing = csr_array((4, FINE.n_pixels), dtype=np.float32)
-    hcal = csr_array(((rng.random((4, HCAL.n_pixels)) < 0.05) * rng.exponential(12, (4, HCAL.n_pixels))), dtype=np.float32)
+    hcal = csr_array(
+        ((rng.random((4, HCAL.n_pixels)) < 0.05) * rng.exponential(12, (4, HCAL.n_pixels))), dtype=np.float32
+    )
     batch = replace(events(4), images=SparseImages(nothing, nothing, hcal))
     image_NCHW = coarse_e_t(batch.images)
     scores = baseline_scores(batch)

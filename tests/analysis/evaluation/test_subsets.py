@@ -56,9 +56,7 @@ def test_weights_are_chances() -> None:
 def test_spread_is_that_of_the_statistic() -> None:
     rng = np.random.default_rng(3)
     signal, background = rng.normal(1, 1, 20_000), rng.normal(0, 1, 20_000)
-    subsets = draw_subsets(
-        np.ones(20_000), np.ones(20_000), n_subsets=500, n_events=2000, rng=np.random.default_rng(4)
-    )
+    subsets = draw_subsets(np.ones(20_000), np.ones(20_000), n_subsets=500, n_events=2000, rng=np.random.default_rng(4))
     assert subsets is not None
     found = subset_aurocs(signal, background, subsets)
     # Normal distributions one width apart: AUROC is 0.760; its variance from the two classes, by quadrature.

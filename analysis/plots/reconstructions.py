@@ -1,0 +1,86 @@
+"""Images beside their reconstructions (CoDAE paper, figure 6; ConvAE paper, figures 4 and 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from analysis.config import StyleConfig
+from imaging.dense import INPUT_SHAPES
+from imaging.grid import HCAL
+
+_COLUMN, _ROW, _HEAD = 2.3, 2.5, 0.75
+
+#: Decades of E_T that the colours span.
+_DECADES = 3
+
+
+@dataclass(frozen=True)
+class Pictured:
+    """An event: its class, its input and reconstruction, shape (C, H, W) each."""
+
+    legend: str
+    image: NDArray[np.float32]
+    reconstruction: NDArray[np.float32]
+
+
+def draw_reconstructions(events: Sequence[Pictured], kind: str, title: str, style: StyleConfig) -> Figure:
+    """Inputs above, reconstructions below, channels added up; one colour scale for the two of an event.
+
+    Parameters
+    ----------
+    events
+        A column each.
+    kind
+        Input kind of the model.
+    title, style
+        Above the picture.
+    """
+    size = (_COLUMN * len(events) + 1.5, 2 * _ROW + _HEAD)
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(2, len(events), sharex=True, sharey=True, squeeze=False)
+    is_mask = kind == "coarse mask"
+    drawn = None
+    top = max(float(_flat(event.image, kind).max()) for event in events)
+    norm = Normalize(0, 1) if is_mask else LogNorm(max(top, 1.0) / 10**_DECADES, max(top, 1.0), clip=False)
+    for column, event in enumerate(events):
+        for row, image in enumerate((event.image, event.reconstruction)):
+            drawn = _draw(panels[row, column], _flat(image, kind), norm)
+        panels[0, column].set_title(event.legend, fontsize="small")
+        panels[1, column].set_xlabel(r"$\eta$", loc="center")
+    for row, name in enumerate(("Input", "Reconstruction")):
+        panels[row, 0].set_ylabel(f"{name}\n$\\phi$ [rad]", loc="center")
+    if drawn is not None:
+        label = "Pixel value" if is_mask else r"$E_\mathrm{T}$ [GeV]"
+        figure.colorbar(drawn, ax=panels, label=label, pad=0.01, extend="neither" if is_mask else "min")
+    energy = rf"$\sqrt{{s}}$ = {style.energy:g} TeV"
+    figure.suptitle(f"{style.text}, {energy}    {title}", fontsize="medium", x=0.02, ha="left")
+    return figure
+
+
+def _flat(image_CHW: NDArray[np.float32], kind: str) -> NDArray[np.float32]:
+    """Sum over channels, eta by phi."""
+    total: NDArray[np.float32] = image_CHW.sum(axis=0)
+    is_phi_by_eta = INPUT_SHAPES[kind][1] == HCAL.n_phi
+    return total.T if is_phi_by_eta else total
+
+
+def _draw(axes: Axes, image: NDArray[np.float32], norm: Normalize) -> ScalarMappable:
+    shown = image if not isinstance(norm, LogNorm) else np.where(image > 0, image, np.nan)
+    axes.minorticks_off()
+    return axes.imshow(
+        shown.T,
+        norm=norm,
+        cmap="cividis_r" if isinstance(norm, LogNorm) else "Greys",
+        extent=(-HCAL.eta_max, HCAL.eta_max, -np.pi, np.pi),
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+    )
