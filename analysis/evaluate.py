@@ -129,8 +129,8 @@ def _with_reference(triggers: Sequence[Trigger], reference: Trigger | None) -> l
 def _open(paths: Sequence[str], triggers: Sequence[Trigger]) -> list[ImageSource]:
     sources = [open_images(path) for path in paths]
     for source in sources:
-        for kind in dict.fromkeys(trigger.metadata.input.kind for trigger in triggers):
-            source.require(kind)
+        for spec in (trigger.metadata.input for trigger in triggers):
+            source.require(spec.kind, sums_channels=spec.sums_channels)
     return sources
 
 

@@ -42,10 +42,11 @@ class _Contract(BaseModel):
 
 
 class InputSpec(_Contract):
-    """What the model is fed."""
+    """What the model is fed; ``sums_channels`` says that it looks at nothing but the sum of the channels."""
 
     kind: str
     normalisation: str = "none"
+    sums_channels: bool = False
 
 
 class ScoreSpec(_Contract):

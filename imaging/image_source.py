@@ -8,10 +8,9 @@ from pathlib import Path
 
 from darktrigger.errors import InputFileError
 from imaging.convert import Sample
-from imaging.dense import INPUT_CHANNELS
 from imaging.image_file import iterate_image_file, read_metadata
 from imaging.image_set import ImageSet
-from imaging.paper_file import SUFFIX, read_paper_file
+from imaging.paper_file import SUFFIX, TOTAL, read_paper_file
 from imaging.sparse import CHANNELS
 
 
@@ -26,7 +25,7 @@ class ImageSource:
     label_names
         Name of each label.
     columns
-        What its events tell: channels and ``n_tracks``.
+        What its events tell: channels (or their sum) and ``n_tracks``.
     is_coarse
         Whether only the coarse images mean anything.
     """
@@ -36,8 +35,15 @@ class ImageSource:
     columns: frozenset[str]
     is_coarse: bool
 
-    def require(self, kind: str) -> None:
+    def require(self, kind: str, *, sums_channels: bool = False) -> None:
         """Check that a model of an input kind can be fed.
+
+        Parameters
+        ----------
+        kind
+            A key of :data:`imaging.dense.INPUT_SHAPES`.
+        sums_channels
+            Whether the model looks at nothing but the sum of its channels.
 
         Raises
         ------
@@ -46,10 +52,11 @@ class ImageSource:
         """
         if kind == "fine" and self.is_coarse:
             raise InputFileError(self.path, "holds coarse images; a model of input kind 'fine' needs image files")
-        missing = [name for name in INPUT_CHANNELS[kind] if name not in self.columns]
-        if missing:
+        if TOTAL in self.columns:
+            if kind == "coarse E_T" and sums_channels:
+                return
             raise InputFileError(
-                self.path, f"holds no {' and no '.join(missing)} images; a model of input kind '{kind}' needs them"
+                self.path, f"holds the sum of tracker, ECAL and HCAL; a model of input kind '{kind}' needs them apart"
             )
 
     def iterate(self, batch_size: int) -> Iterator[ImageSet]:

@@ -1,4 +1,4 @@
-"""Images in the layout of the CoDAE paper's own files: npz, coarse already, some of them tracker alone."""
+"""Images in the layout of the CoDAE paper's own files: npz, coarse already, in some the sum of all sub-detectors."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ from imaging.image_set import COLUMNS, ImageSet
 from imaging.sparse import CHANNELS, GRIDS, SparseImages, canonical
 
 SUFFIX = ".npz"
+
+#: What a file of one channel holds: the E_T of tracker, ECAL and HCAL together. (In the files of the paper's
+#: supervised training, QCD has 292 lit pixels and 2.2 TeV an event; the sum of the three channels of the others
+#: has 288 and 2.3 TeV, their tracker 81 and 0.8 TeV.)
+TOTAL = "total"
 
 #: What the files' small numbers in ``masses`` stand for: label and mediator mass, GeV.
 MASS_CODES = {1: (1, 125.0), 2: (1, 400.0), 3: (1, 700.0), 4: (1, 1000.0),
@@ -41,7 +46,8 @@ class PaperImages:
         A coarse pixel of tracker or ECAL lies whole in its central fine pixel, so that the
         coarse images are those of the file; the fine ones mean nothing.
     columns
-        What the file tells: channels, and ``n_tracks`` where it is not made up of zeros.
+        What the file tells: its channels, or :data:`TOTAL` alone, which then stands in the
+        tracker's place; and ``n_tracks`` where it has them.
     """
 
     events: ImageSet
@@ -49,7 +55,9 @@ class PaperImages:
 
 
 def read_paper_file(path: str | Path) -> PaperImages:
-    """All events of an npz file with ``images`` (event, phi 72, eta 58, channel 1 or 3), E_T in GeV.
+    """All events of an npz file with ``images`` (event, phi 72, eta 58, channel), E_T in GeV.
+
+    Three channels are tracker, ECAL and HCAL, one is their sum.
 
     ``labels`` (0 QCD, 1 SUEP, 2 SVJ) and ``masses`` tell class and mediator mass of each event; without
     them the file's name does. Small masses are the numbers of :data:`MASS_CODES`.
@@ -84,7 +92,7 @@ def read_paper_file(path: str | Path) -> PaperImages:
         **{name: _channel(images_NHWC[..., CHANNELS.index(name)], name) if name in channels else _nothing(n, name)
            for name in CHANNELS}
     )  # fmt: skip
-    told = frozenset(channels) | ({"n_tracks"} & arrays.keys())
+    told = frozenset(CHANNELS if len(channels) > 1 else {TOTAL}) | ({"n_tracks"} & arrays.keys())
     return PaperImages(ImageSet(images, **{name: columns[name].astype(COLUMNS[name]) for name in COLUMNS}), told)
 
 

@@ -59,7 +59,7 @@ class EvaluationConfig(StrictModel):
     seed: Annotated[int, Field(ge=0)] = 42
     background_entries: EntrySplit = EntrySplit()
     dominance: DominanceConfig = DominanceConfig()
-    examples: Annotated[int, Field(ge=0)] = 2
+    examples: Annotated[int, Field(ge=0)] = 3
     latency_calls: Annotated[int, Field(ge=10)] = 200
     batch_size: Annotated[int, Field(ge=1)] = 16
     style: StyleConfig = StyleConfig()

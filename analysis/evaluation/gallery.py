@@ -31,8 +31,8 @@ from analysis.plots.sums import SumSample, draw_sums
 from analysis.roc import auroc, roc_curve
 from analysis.scores import BASELINES
 
-#: Scores of models that a picture of all masses shows, the best first.
-_SHOWN = 8
+#: What a picture of all masses shows: so many scores of models, the best first, and these baselines.
+_SHOWN, _SHOWN_BASELINES = 6, ("n_tracks", "lit_pixels", "hcal_cells", "total_e_t_trk")
 
 _BACKGROUND_NAME = "Background"
 
@@ -123,13 +123,11 @@ def _of_model(found: Evaluated, model: Model, style: StyleConfig) -> Iterator[tu
     if not trigger.has_reconstruction:
         return
     kind = trigger.metadata.input.kind
-    pictured = [
-        Pictured(found.legend(key), *example)
-        for key, sample in found.samples.items()
-        for example in sample.examples.get(path, ())
-    ]
-    if pictured:
-        yield f"reconstructions_{key_name}", draw_reconstructions(pictured, kind, model.name, style)
+    for key, sample in found.samples.items():
+        if pictured := [Pictured(*example) for example in sample.examples.get(path, ())]:
+            title = f"{model.name}, {found.legend(key)}"
+            name = slug(found.legend(key).removesuffix(" GeV"))
+            yield f"reconstructions_{key_name}_{name}", draw_reconstructions(pictured, kind, title, style)
     sums = [
         SumSample(found.legend(key), key == BACKGROUND, item.true_sum, item.reco_sum, sample.weight)
         for key, sample in found.samples.items()
@@ -155,7 +153,7 @@ def _distributions(found: Evaluated, row: Row) -> dict[Key, Binned]:
 
 
 def _masses(found: Evaluated, signal: str, items: Sequence[Benchmark], style: StyleConfig) -> Figure:
-    """The best scores of the models, and the baselines."""
+    """The best scores of the models, and some baselines."""
     items = sorted(items, key=lambda item: item.mass)
     columns = [found.auroc.columns.index(item.name) for item in items]
     mean = found.auroc.columns.index(f"mAUC {signal}")
@@ -166,11 +164,11 @@ def _masses(found: Evaluated, signal: str, items: Sequence[Benchmark], style: St
 
     best = sorted((row for row in found.rows if row.model), key=quality, reverse=True)[:_SHOWN]
     series = []
-    for row in [*best, *(row for row in found.rows if not row.model)]:
+    for row in [*best, *(row for row in found.rows if not row.model and row.score in _SHOWN_BASELINES)]:
         cells = [[table.rows[row][column] for column in columns] for table in (found.auroc, found.fpr)]
         if all(cell.estimate is None for cell in cells[0]):
             continue
-        label = f"{score_label(row.score, row.direction)}{_of(row)}"
+        label = f"{score_label(row.score, row.direction)}{_of(row) if len(found.models) > 1 else ''}"
         points = [tuple(_point(cell) for cell in line) for line in cells]
         series.append(MassSeries(label, not row.model, points[0], points[1]))
     return draw_masses(series, [item.mass for item in items], signal, found.target_tpr, style)

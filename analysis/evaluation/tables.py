@@ -50,7 +50,7 @@ class Cell:
             return ours
         mark = "~" if self.paper.is_approximate else ""
         change = "" if self.difference is None else f", {self.difference:+.{digits}f}"
-        return f"{ours} (paper {mark}{self.paper.value:g}{change})"
+        return f"{ours} (paper {mark}{self.paper.value:.4g}{change})"
 
     def data(self) -> dict[str, Any]:
         """For JSON."""

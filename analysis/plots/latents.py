@@ -57,8 +57,9 @@ def draw_latents(samples: Sequence[LatentSample], title: str, style: StyleConfig
         handles.append(Line2D([], [], color=colour, linestyle=dashes, label=sample.legend))
     low, high = edges[1][0], edges[1][-1]
     # Room for the legend above the events.
-    axes.set(xlabel="$Z_1$", ylabel="$Z_2$", ylim=(low, high + 0.12 * (1 + (len(handles) + 2) // 3) * (high - low)))
-    axes.legend(handles=handles, loc="upper left", ncols=3, title=title, alignment="left", columnspacing=1.0)
+    share = 0.08 + 0.06 * (1 + (len(handles) + 1) // 2)
+    axes.set(xlabel="$Z_1$", ylabel="$Z_2$", ylim=(low, low + (high - low) / (1 - share)))
+    axes.legend(handles=handles, loc="upper left", ncols=2, title=title, alignment="left", columnspacing=1.0)
     add_label(axes, style)
     return figure
 

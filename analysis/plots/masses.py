@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.markers import CARETDOWN
 
 from analysis.config import StyleConfig
 from analysis.plots.style import COLOURS, add_label
@@ -38,11 +39,11 @@ class MassSeries:
 def draw_masses(
     series: Sequence[MassSeries], masses: Sequence[float], signal: str, target_tpr: float, style: StyleConfig
 ) -> Figure:
-    """AUROC above, false positive rate (logarithmic) below; hollow markers are the paper's."""
+    """AUROC above, false positive rate (logarithmic) below; hollow markers are the paper's, arrows upper ends."""
     figure = Figure()
     width, height = figure.get_size_inches()
-    figure.set_size_inches(width * 1.35, height * 1.35)
-    figure.subplots_adjust(left=0.11, right=0.72, bottom=0.09, top=0.95, hspace=0.06)
+    figure.set_size_inches(width * 1.55, height * 1.35)
+    figure.subplots_adjust(left=0.1, right=0.64, bottom=0.09, top=0.95, hspace=0.06)
     upper, lower = figure.subplots(2, 1, sharex=True)
     positions = np.arange(len(masses))
     for index, item in enumerate(series):
@@ -76,5 +77,8 @@ def _points(
     value, low, high = (np.array([getattr(point, name) for point in points]) for name in ("value", "low", "high"))
     axes.plot(x, value, color=colour, linestyle=dashes, marker=marker, markersize=5, linewidth=1.2, label=label)
     axes.vlines(x, np.where(np.isnan(low), value, low), high, color=colour, linewidth=1.2)
+    # Nothing passed: the upper end alone.
+    limit = np.where(np.isnan(value), high, np.nan)
+    axes.plot(x, limit, color=colour, linestyle="none", marker=CARETDOWN, markersize=7)
     paper = [point.paper for point in points]
     axes.plot(x, paper, color=colour, linestyle="none", marker=marker, markersize=8, markerfacecolor="none")

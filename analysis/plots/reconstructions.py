@@ -16,7 +16,7 @@ from analysis.config import StyleConfig
 from imaging.dense import INPUT_SHAPES
 from imaging.grid import HCAL
 
-_COLUMN, _ROW, _HEAD = 2.3, 2.5, 0.75
+_COLUMN, _ROW, _HEAD = 2.8, 2.7, 0.6
 
 #: Decades of E_T that the colours span.
 _DECADES = 3
@@ -24,9 +24,8 @@ _DECADES = 3
 
 @dataclass(frozen=True)
 class Pictured:
-    """An event: its class, its input and reconstruction, shape (C, H, W) each."""
+    """An event's input and reconstruction, shape (C, H, W) each."""
 
-    legend: str
     image: NDArray[np.float32]
     reconstruction: NDArray[np.float32]
 
@@ -53,7 +52,6 @@ def draw_reconstructions(events: Sequence[Pictured], kind: str, title: str, styl
     for column, event in enumerate(events):
         for row, image in enumerate((event.image, event.reconstruction)):
             drawn = _draw(panels[row, column], _flat(image, kind), norm)
-        panels[0, column].set_title(event.legend, fontsize="small")
         panels[1, column].set_xlabel(r"$\eta$", loc="center")
     for row, name in enumerate(("Input", "Reconstruction")):
         panels[row, 0].set_ylabel(f"{name}\n$\\phi$ [rad]", loc="center")
