@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
@@ -38,6 +39,9 @@ class LatentSample:
 def draw_latents(samples: Sequence[LatentSample], title: str, style: StyleConfig) -> Figure:
     """Density of the background, and contours that enclose 39% and 86% of each signal (one and two deviations)."""
     figure, axes = canvas()
+    width, height = figure.get_size_inches()
+    # Room for the colour bar beside a panel as wide as ever.
+    figure.set_size_inches(1.25 * width, height)
     edges = [_edges(np.concatenate([getattr(sample, name) for sample in samples])) for name in ("z1", "z2")]
     handles = []
     for index, sample in enumerate(samples):
@@ -47,13 +51,17 @@ def draw_latents(samples: Sequence[LatentSample], title: str, style: StyleConfig
         density = counts / counts.sum()
         if sample.is_background:
             shown = np.where(density > 0, density, np.nan).T
-            mesh = axes.pcolormesh(*edges, shown, norm=LogNorm(), cmap="Greys", rasterized=True)
-            figure.colorbar(mesh, ax=axes, label=f"{sample.legend}: fraction of events / bin", pad=0.02)
+            norm = LogNorm(min(density[density > 0].min(), density.max() / 10), density.max())
+            mesh = axes.pcolormesh(*edges, shown, norm=norm, cmap="Greys", rasterized=True)
+            bar = figure.colorbar(mesh, ax=axes, label=f"{sample.legend}: fraction of events / bin", pad=0.02)
+            bar.ax.yaxis.set_minor_formatter(NullFormatter())
             continue
         colour, dashes = COLOURS[index % len(COLOURS)], DASHES[index % len(DASHES)]
         smooth = gaussian_filter(density, _SMOOTHING)
         centres = [(item[1:] + item[:-1]) / 2 for item in edges]
-        axes.contour(*centres, smooth.T, levels=_levels(smooth), colors=[colour], linestyles=[dashes], linewidths=1.6)
+        axes.contour(
+            *centres, smooth.T, levels=contour_levels(smooth), colors=[colour], linestyles=[dashes], linewidths=1.6
+        )
         handles.append(Line2D([], [], color=colour, linestyle=dashes, label=sample.legend))
     low, high = edges[1][0], edges[1][-1]
     # Room for the legend above the events.
@@ -71,7 +79,7 @@ def _edges(values: NDArray[np.floating[Any]]) -> FloatArray:
     return np.linspace(low - margin, high + margin, _BINS + 1)
 
 
-def _levels(density: FloatArray) -> list[float]:
+def contour_levels(density: FloatArray) -> list[float]:
     """Densities above which the enclosed fractions lie, ascending and distinct."""
     ordered = np.sort(density.ravel())[::-1]
     inside = np.cumsum(ordered) / ordered.sum()

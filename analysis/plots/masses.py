@@ -59,7 +59,9 @@ def draw_masses(
     for axes in (upper, lower):
         axes.tick_params(axis="x", which="minor", bottom=False, top=False)
     figure.align_ylabels([upper, lower])
-    upper.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0, fontsize="x-small")
+    side = figure.add_axes((0.655, 0.09, 0.34, 0.86))
+    side.set_axis_off()
+    side.legend(*upper.get_legend_handles_labels(), loc="upper left", borderaxespad=0.0, fontsize="x-small")
     add_label(upper, style)
     return figure
 

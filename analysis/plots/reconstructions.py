@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -13,10 +14,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis.config import StyleConfig
-from imaging.dense import INPUT_SHAPES
-from imaging.grid import HCAL
+from imaging.grid import BLOCK, HCAL
 
-_COLUMN, _ROW, _HEAD = 2.8, 2.7, 0.6
+#: Inches at letters of so many points.
+_COLUMN, _ROW, _HEAD, _LETTERS = 2.8, 2.7, 0.8, 13
 
 #: Decades of E_T that the colours span.
 _DECADES = 3
@@ -31,7 +32,7 @@ class Pictured:
 
 
 def draw_reconstructions(events: Sequence[Pictured], kind: str, title: str, style: StyleConfig) -> Figure:
-    """Inputs above, reconstructions below, channels added up; one colour scale for the two of an event.
+    """Inputs above, reconstructions below, channels added up, all on one colour scale.
 
     Parameters
     ----------
@@ -42,8 +43,10 @@ def draw_reconstructions(events: Sequence[Pictured], kind: str, title: str, styl
     title, style
         Above the picture.
     """
-    size = (_COLUMN * len(events) + 1.5, 2 * _ROW + _HEAD)
-    figure = Figure(figsize=size, layout="constrained")
+    # Panels grow with the letters of the style.
+    unit = float(mpl.rcParams["font.size"]) / _LETTERS
+    size = max(_COLUMN * len(events), 1.5 * _COLUMN) + 1.5, 2 * _ROW + _HEAD
+    figure = Figure(figsize=(unit * size[0], unit * size[1]), layout="constrained")
     panels = figure.subplots(2, len(events), sharex=True, sharey=True, squeeze=False)
     is_mask = kind == "coarse mask"
     drawn = None
@@ -59,15 +62,19 @@ def draw_reconstructions(events: Sequence[Pictured], kind: str, title: str, styl
         label = "Pixel value" if is_mask else r"$E_\mathrm{T}$ [GeV]"
         figure.colorbar(drawn, ax=panels, label=label, pad=0.01, extend="neither" if is_mask else "min")
     energy = rf"$\sqrt{{s}}$ = {style.energy:g} TeV"
-    figure.suptitle(f"{style.text}, {energy}    {title}", fontsize="medium", x=0.02, ha="left")
+    figure.suptitle(f"{title}\n{style.text}, {energy}", fontsize="medium", x=0.02, ha="left")
     return figure
 
 
 def _flat(image_CHW: NDArray[np.float32], kind: str) -> NDArray[np.float32]:
-    """Sum over channels, eta by phi."""
+    """Sum over channels, eta by phi, on the coarse grid: a fine pixel is too small to see."""
     total: NDArray[np.float32] = image_CHW.sum(axis=0)
-    is_phi_by_eta = INPUT_SHAPES[kind][1] == HCAL.n_phi
-    return total.T if is_phi_by_eta else total
+    if kind != "fine":
+        return total.T
+    margin = (HCAL.n_eta * BLOCK - len(total)) // 2
+    blocks = np.pad(total, ((margin, margin), (0, 0))).reshape(HCAL.n_eta, BLOCK, HCAL.n_phi, BLOCK)
+    coarse: NDArray[np.float32] = blocks.sum(axis=(1, 3))
+    return coarse
 
 
 def _draw(axes: Axes, image: NDArray[np.float32], norm: Normalize) -> ScalarMappable:

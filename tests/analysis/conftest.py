@@ -30,6 +30,7 @@ def build_trigger(
     batch: int | str = "N",
     forward_columns: int = 15,
     reconstruction: float | None = None,
+    names: tuple[str, str, str] = ("pixel_sum", "forward", "emptiness"),
 ) -> Path:
     """Counts lit pixels: all, those in the outer columns, and the dark ones; may put out a dimmed image.
 
@@ -43,16 +44,13 @@ def build_trigger(
         numpy_helper.from_array(np.array(4176.0, dtype=np.float32), "n_pixels"),
     ]
     nodes = [
-        helper.make_node("ReduceSum", ["image", "axes"], ["pixel_sum"], keepdims=0),
+        helper.make_node("ReduceSum", ["image", "axes"], [names[0]], keepdims=0),
         helper.make_node("Mul", ["image", "mask"], ["masked"]),
-        helper.make_node("ReduceSum", ["masked", "axes"], ["forward"], keepdims=0),
-        helper.make_node("Sub", ["n_pixels", "pixel_sum"], ["emptiness"]),
+        helper.make_node("ReduceSum", ["masked", "axes"], [names[1]], keepdims=0),
+        helper.make_node("Sub", ["n_pixels", names[0]], [names[2]]),
     ]
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [batch, *event_shape])
-    scores = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch])
-        for name in ("pixel_sum", "forward", "emptiness")
-    ]
+    scores = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch]) for name in names]
     if reconstruction is not None:
         constants.append(numpy_helper.from_array(np.array(reconstruction, dtype=np.float32), "share"))
         nodes.append(helper.make_node("Mul", ["image", "share"], ["reconstruction"]))

@@ -36,6 +36,12 @@ def evaluated(folder: Path) -> dict[str, Any]:
     return loaded
 
 
+@pytest.fixture
+def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take most of the time."""
+    monkeypatch.setattr("analysis.evaluate.draw_evaluation", lambda *_: [])
+
+
 @pytest.fixture(scope="module")
 def single(tmp_path_factory: pytest.TempPathFactory, images: dict[str, Path], trigger_path: Path) -> Path:
     """What the command writes for one model."""
@@ -108,7 +114,11 @@ def test_model_without_reconstruction_says_so(single: Path) -> None:
 
 
 def test_reconstructions_and_latents(make_model: Callable[..., Path], images: dict[str, Path], tmp_path: Path) -> None:
-    path = make_model("dimming", {"reconstruction": 0.75}, reconstruction=True, family="codae")
+    content = {"reconstruction": 0.75, "names": ("z1", "z2", "bce")}
+    scores = {
+        name: {"direction": direction} for name, direction in (("z1", "lower"), ("z2", "higher"), ("bce", "lower"))
+    }
+    path = make_model("dimming", content, reconstruction=True, family="codae", scores=scores)
     written = evaluate([Trigger(path)], [str(image) for image in images.values()], tmp_path / "out", QUICK)
     background = read_image_file(images["qcd"])
     weight = background.weight.astype(float)
@@ -122,7 +132,12 @@ def test_reconstructions_and_latents(make_model: Callable[..., Path], images: di
     assert 0.5 < figures["SSIM"]["value"] < 1
     assert rows["empty image (coarse mask)"]["figures"]["MSE"]["value"] == pytest.approx(16 * figures["MSE"]["value"])
     drawn = {path.stem for path in written if path.suffix == ".png"}
-    assert {"sums_codae", "reconstructions_codae_background", "reconstructions_codae_suep_1000"} <= drawn
+    assert {
+        "latents_codae",
+        "sums_codae",
+        "reconstructions_codae_background",
+        "reconstructions_codae_suep_1000",
+    } <= drawn
 
 
 def _masks(events: ImageSet) -> np.ndarray:
@@ -131,6 +146,7 @@ def _masks(events: ImageSet) -> np.ndarray:
     return coarse_mask(events.images)[:, 0]
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_seeds_are_averaged_and_models_compared(
     make_model: Callable[..., Path], images: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -157,6 +173,7 @@ def test_seeds_are_averaged_and_models_compared(
     assert "| counting: forward (3 seeds) |" in (tmp_path / "out" / "auroc.md").read_text()
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_compressed_models_beside_their_reference(
     make_model: Callable[..., Path], images: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -176,6 +193,7 @@ def test_compressed_models_beside_their_reference(
     assert "### Change in AUROC against full.onnx" in (tmp_path / "out" / "compression.md").read_text()
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_the_papers_own_files(make_model: Callable[..., Path], tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     for name, chance in (("qcd_a", 0.02), ("suep_gensim_h400_phi2_1", 0.05)):
@@ -212,20 +230,30 @@ def _kind(kind: str, **more: Any) -> dict[str, Any]:
     return {"input": {"kind": kind, "normalisation": "none", **more}}
 
 
-@pytest.mark.parametrize("kind", ["coarse E_T", "fine"])
-def test_images_of_energy(kind: str, make_model: Callable[..., Path], images: dict[str, Path], tmp_path: Path) -> None:
-    shape = {"coarse E_T": (3, 72, 58), "fine": (3, 288, 360)}[kind]
-    path = make_model("energy", {"event_shape": shape, "reconstruction": 0.5}, **_kind(kind))
+@pytest.mark.usefixtures("no_plots")
+def test_fine_images(make_model: Callable[..., Path], images: dict[str, Path], tmp_path: Path) -> None:
+    path = make_model("energy", {"event_shape": (3, 288, 360), "reconstruction": 0.5}, **_kind("fine"))
+    evaluate([Trigger(path)], [str(images[name]) for name in ("qcd", "suep1000")], tmp_path, QUICK)
+    background = read_image_file(images["qcd"])
+    squares = sum(np.asarray(matrix.power(2).sum(axis=1)) for matrix in _fine(background))
+    rows = {row["model"]: row["figures"] for row in evaluated(tmp_path)["reconstruction"]}
+    expected = np.average(squares, weights=background.weight) / 4
+    assert rows["counting"]["MSE"]["value"] == pytest.approx(expected, rel=1e-4)
+    assert 0 < rows["counting"]["SSIM"]["value"] < 1
+
+
+def _fine(events: ImageSet) -> list[Any]:
+    from imaging.dense import upsample_hcal
+
+    return [events.images.trk, events.images.ecal, upsample_hcal(events.images.hcal)]
+
+
+def test_figures_of_energy(make_model: Callable[..., Path], images: dict[str, Path], tmp_path: Path) -> None:
+    path = make_model("energy", {"event_shape": (3, 72, 58), "reconstruction": 0.5}, **_kind("coarse E_T"))
     paths = [str(images[name]) for name in ("qcd", "suep1000")]
     written = evaluate([Trigger(path)], paths, tmp_path, QUICK.model_copy(update={"examples": 1}))
-    background = read_image_file(images["qcd"])
-    squares = sum(np.asarray(background.images.channel(name).power(2).sum(axis=1)) for name in ("trk", "ecal", "hcal"))
-    rows = {row["model"]: row["figures"] for row in evaluated(tmp_path)["reconstruction"]}
-    if kind == "coarse E_T":
-        # Sums of squares grow where pixels merge.
-        assert rows["counting"]["MSE"]["value"] > np.average(squares, weights=background.weight) / 4
-    assert 0 < rows["counting"]["SSIM"]["value"] < 1
     assert {"sums_counting.png", "reconstructions_counting_background.png"} <= {item.name for item in written}
+    assert "GeV" not in {path.stem for path in written}
 
 
 @pytest.mark.parametrize("name", ["qcd", "suep1000"])
@@ -236,11 +264,11 @@ def test_background_and_signal_are_needed(
         evaluate([Trigger(trigger_path)], [str(images[name])], tmp_path)
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_order_of_files_and_batches_change_nothing(
     images: dict[str, Path], trigger_path: Path, tmp_path: Path, single: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("analysis.evaluation.collect._STEP", 7)
-    monkeypatch.setattr("analysis.evaluate.draw_evaluation", lambda *_: [])
     config = QUICK.model_copy(update={"batch_size": 5})
     evaluate([Trigger(trigger_path)], [str(path) for path in reversed(images.values())], tmp_path, config)
     again, before = evaluated(tmp_path), evaluated(single)
@@ -248,6 +276,7 @@ def test_order_of_files_and_batches_change_nothing(
         assert again[figure] == before[figure]
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_half_of_the_background(images: dict[str, Path], trigger_path: Path, tmp_path: Path) -> None:
     arguments = ["evaluate", str(trigger_path), str(images["qcd"]), str(images["svj3100"]), "-o", str(tmp_path / "out")]
     (tmp_path / "quick.yaml").write_text("dominance: {subsets: 4, bootstraps: 10}\nexamples: 0")
