@@ -140,7 +140,7 @@ def summarise(datasets: tuple[Dataset, ...], trigger: Trigger, config: AnalysisC
         raise AnalysisError(f"no background event has HT > {config.selection.ht_min:g} GeV")
     scores = {
         name: direction
-        for name, direction in directions(trigger).items()
+        for name, direction in directions(trigger, config.baselines).items()
         if f"score_{name}" in processed.datasets[datasets[0].name].histograms
     }
     bad_paths = {bad.path for bad in processed.bad_files}
@@ -162,7 +162,7 @@ def summarise(datasets: tuple[Dataset, ...], trigger: Trigger, config: AnalysisC
                 events=cutflows[dataset.name].read,
                 sum_of_weights=cutflows[dataset.name].sum_of_weights_read,
                 cutflow=cutflow_steps(cutflows[dataset.name], config.selection.ht_min),
-                selected_rate=selected_rate(samples, dataset.name, BASELINES[0]),
+                selected_rate=selected_rate(samples, dataset.name, next(iter(scores))),
             )
             for dataset in datasets
         },

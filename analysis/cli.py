@@ -103,38 +103,67 @@ def plot(
 
 @app.command()
 def evaluate(
-    trigger: Annotated[Path, typer.Argument(help="Trigger model (ONNX).")],
-    images: Annotated[list[str], typer.Argument(help="Labelled image files; label 0 is background. Globs allowed.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Trigger model (ONNX).")],
+    images: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IMAGES",
+            help="Labelled image files (Parquet, or npz as the CoDAE paper's); label 0 is background. Globs allowed.",
+        ),
+    ],
     output: _OutDir,
+    trigger: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A further trigger model; may be repeated, globs allowed. Models that differ by seed alone are "
+            "averaged (default: none)."
+        ),
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            help="Model of which the others are compressed versions: adds a table of the change in AUROC, latency "
+            "(batch 1, one thread, ms) and size (default: none)."
+        ),
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file with evaluation settings.")] = None,
     target_tpr: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Signal efficiency at which the false positive rate is quoted.")
-    ] = 0.4,
+        float | None, typer.Option(help="Signal efficiency at which the false positive rate is quoted (default: 0.4).")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of random subsets and resamples (default: 42).")] = None,
     background_entries: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="MODULO:KEEP",
-            help="Background events to use: those whose entry number modulo MODULO is in KEEP, such as 2:1 or 3:0,2.",
+            help="Background events to use: those whose entry number modulo MODULO is in KEEP, such as 2:1 or 3:0,2 "
+            "(default: all).",
         ),
-    ] = "1:0",
-    batch_size: Annotated[int, typer.Option(min=1, help="Events of which dense images exist at a time.")] = 16,
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Events of which dense images exist at a time (default: 16).")
+    ] = None,
     style: _Style = None,
 ) -> None:
-    """Tables and ROC curves of a trigger's scores on labelled images, as in the CoDAE paper (tables 1 and 2)."""
-    from analysis.config import StyleConfig
+    """Tables 1 to 4 of the CoDAE paper and its figures for trigger models, beside what the papers found."""
     from analysis.evaluate import evaluate as run_evaluation
+    from analysis.evaluation.config import EvaluationConfig
     from analysis.trigger import Trigger
+    from darktrigger.config import load_config, validate
     from darktrigger.inputs import expand_paths
     from imaging.split import EntrySplit
 
-    look = StyleConfig(experiment=style.value) if style else StyleConfig()
+    settings = load_config(EvaluationConfig, config)
+    entries = None if background_entries is None else EntrySplit.parse(background_entries).model_dump()
+    options = {"target_tpr": target_tpr, "seed": seed, "background_entries": entries, "batch_size": batch_size}
+    changes = {name: value for name, value in options.items() if value is not None}
+    if style:
+        changes["style"] = settings.style.model_dump() | {"experiment": style.value}
     written = run_evaluation(
-        Trigger(trigger),
+        [Trigger(path) for path in expand_paths([model, *(trigger or [])])],
         expand_paths(images),
         output,
-        target_tpr,
-        look,
-        background_entries=EntrySplit.parse(background_entries),
-        batch_size=batch_size,
+        validate(EvaluationConfig, settings.model_dump() | changes, "command line"),
+        reference=None if reference is None else Trigger(reference),
     )
     _report(written)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -11,6 +11,9 @@ from imaging.branches import BranchOverride
 from imaging.config import Selection
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+#: Names in :data:`analysis.scores.BASELINES`.
+BaselineName = Literal["n_tracks", "lit_pixels", "hcal_cells", "total_e_t_trk", "total_e_t_ecal", "total_e_t_hcal"]
 
 
 class ExecutorConfig(StrictModel):
@@ -115,8 +118,10 @@ class AnalysisConfig(StrictModel):
     selection, branches
         As for images.
     scores
-        Scores of the model to analyse; all where empty. The baselines ``n_tracks`` and
-        ``lit_pixels`` are always there.
+        Scores of the model to analyse; all where empty.
+    baselines
+        Scores that need no model. Calorimeters that neither they nor the model look at are
+        not read.
     target_tpr
         Signal efficiency at which the false positive rate is quoted (CoDAE paper,
         section 5.1).
@@ -132,6 +137,7 @@ class AnalysisConfig(StrictModel):
     branches: BranchOverride = BranchOverride()
     tree: str = "Delphes"
     scores: tuple[str, ...] = ()
+    baselines: tuple[BaselineName, ...] = get_args(BaselineName)
     target_tpr: Fraction = 0.4
     background_efficiencies: tuple[Fraction, ...] = (0.1, 0.01)
     rate_budgets: tuple[Annotated[float, Field(gt=0)], ...] = ()

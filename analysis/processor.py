@@ -11,7 +11,7 @@ from coffea.processor import ProcessorABC
 from numpy.typing import NDArray
 
 from analysis.histograms import Booking
-from analysis.scores import event_scores
+from analysis.scores import channels_needed, event_scores
 from analysis.trigger import Trigger
 from imaging.branches import BranchOverride, find_branches
 from imaging.config import Selection
@@ -38,17 +38,26 @@ class TriggerProcessor(ProcessorABC):
         Preselection.
     branches
         Branches that the user names.
+    baselines
+        Scores that need no model.
     batch_size
         Events of which dense images exist at a time.
     """
 
     def __init__(
-        self, trigger: Trigger, booking: Booking, selection: Selection, branches: BranchOverride, batch_size: int
+        self,
+        trigger: Trigger,
+        booking: Booking,
+        selection: Selection,
+        branches: BranchOverride,
+        baselines: tuple[str, ...],
+        batch_size: int,
     ) -> None:
         self.trigger = trigger
         self.booking = booking
         self.selection = selection
         self.branches = branches
+        self.baselines = baselines
         self.batch_size = batch_size
 
     def process(self, events: Any) -> dict[str, dict[str, Any]]:
@@ -57,10 +66,10 @@ class TriggerProcessor(ProcessorABC):
         split = EntrySplit.model_validate(metadata.get("entries", {}))
         kept = split.mask(np.arange(metadata["entrystart"], metadata["entrystop"]))
         branches = find_branches(available_branches(events), self.branches, metadata["filename"])
-        branches = branches.only(self.trigger.channels)
+        branches = branches.only(channels_needed(self.trigger, self.baselines))
         columns = Columns(events, None if kept.all() else kept)
         images, cutflow = build_images(columns, branches, self.selection, metadata["filename"])
-        scores = event_scores(self.trigger, images, self.batch_size)
+        scores = event_scores(self.trigger, images, self.batch_size, self.baselines)
         weight = images.weight.astype(np.float64) * split.scale
         histograms = self.booking.fill(scores, images.ht, images.n_tracks, weight)
         return {metadata["dataset"]: {"histograms": histograms, "cutflow": _scaled(cutflow, split.scale)}}

@@ -66,11 +66,17 @@ def auroc(signal: Binned, background: Binned) -> Measured | None:
     """
     if not (signal.n_effective and background.n_effective):
         return None
-    below = (background.total - tail(background.values)[:-1] + background.values / 2) / background.total
-    above = (tail(signal.values)[1:] + signal.values / 2) / signal.total
+    below, above = placements(signal, background)
     area = float(signal.values @ below / signal.total)
     variance = _variance_of_mean(signal, below - area) + _variance_of_mean(background, above - area)
     return Measured(area, math.sqrt(variance) if math.isfinite(variance) else None)
+
+
+def placements(signal: Binned, background: Binned) -> tuple[FloatArray, FloatArray]:
+    """Fraction of background below each bin, and of signal above it, half of the bin counted; shape (n,) each."""
+    below = (background.total - tail(background.values)[:-1] + background.values / 2) / background.total
+    above = (tail(signal.values)[1:] + signal.values / 2) / signal.total
+    return below, above
 
 
 def _variance_of_mean(sample: Binned, deviation: FloatArray) -> float:

@@ -65,7 +65,12 @@ def process_fileset(
     scan = scan_files(datasets, config.branches, limit_files=limits.files, skip_bad_files=skip_bad_files)
     _check_complete(datasets, {file.dataset.name for file in scan.files}, scan.bad_files)
     processor = TriggerProcessor(
-        trigger, book(scan.files, trigger, config), config.selection, config.branches, config.executor.batch_size
+        trigger,
+        book(scan.files, trigger, config),
+        config.selection,
+        config.branches,
+        config.baselines,
+        config.executor.batch_size,
     )
     items = work_items(scan.files, config.executor.chunk_size, limits.chunks)
     with ExitStack() as resources:
@@ -90,15 +95,18 @@ def book(files: Sequence[ScannedFile], trigger: Trigger, config: AnalysisConfig)
     AnalysisError
         The configuration names a score that does not exist.
     """
-    known = directions(trigger)
+    known = directions(trigger, config.baselines)
     _check_known([*config.scores, *(name for pair in config.abcd.pairs for name in pair)], known)
     in_planes = {name for pair in config.abcd.pairs for name in pair}
     wanted = [name for name in trigger.directions if not config.scores or name in {*config.scores, *in_planes}]
+    wanted += config.baselines
     samples = first_scores(files, trigger, config).values()
     axes: dict[str, ScoreAxis] = {
-        name: score_axis(name, [sample[name] for sample in samples], config.axes) for name in wanted
+        name: count_axis(name, config.axes)
+        if name in BASELINES and BASELINES[name].is_count
+        else score_axis(name, [sample[name] for sample in samples], config.axes)
+        for name in wanted
     }
-    axes |= {name: count_axis(name, config.axes) for name in BASELINES}
     return Booking(axes, config.abcd.pairs, ht_axis(config.axes), n_tracks_axis(config.axes))
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from analysis.config import AnalysisConfig
 from analysis.fileset import Dataset
-from analysis.scores import event_scores
+from analysis.scores import channels_needed, event_scores
 from analysis.trigger import Trigger
 from darktrigger.errors import InputFileError
 from darktrigger.progress import progress
@@ -123,8 +123,11 @@ def first_scores(
     by_dataset: dict[str, list[ScannedFile]] = {}
     for file in files:
         by_dataset.setdefault(file.dataset.name, []).append(file)
+    channels = channels_needed(trigger, config.baselines)
     return {
-        name: event_scores(trigger, _first_events(members, config, trigger.channels, count), config.executor.batch_size)
+        name: event_scores(
+            trigger, _first_events(members, config, channels, count), config.executor.batch_size, config.baselines
+        )
         for name, members in by_dataset.items()
     }
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,14 +15,65 @@ from imaging.dense import coarse_pixels
 from imaging.image_set import ImageSet
 from imaging.sparse import CHANNELS
 
+FloatArray = NDArray[np.float32]
+
+#: A coarse HCAL cell counts for ``hcal_cells`` above this E_T, GeV.
+HCAL_CELL_MIN = 10.0
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A score that needs no model.
+
+    Parameters
+    ----------
+    function
+        Maps events to values of shape (n,).
+    columns
+        What it needs of an event: channels, or ``n_tracks``.
+    is_count
+        Whether its values are small whole numbers.
+    """
+
+    function: Callable[[ImageSet], FloatArray]
+    columns: frozenset[str]
+    is_count: bool
+
+
+def n_tracks(events: ImageSet) -> FloatArray:
+    """Number of tracks (CoDAE paper, section 5.2)."""
+    return events.n_tracks.astype(np.float32)
+
+
+def lit_pixels(events: ImageSet) -> FloatArray:
+    """Number of coarse tracker pixels with any track: the sum of the mask image."""
+    return np.asarray(np.diff(coarse_pixels(events.images, "trk").indptr), dtype=np.float32)
+
+
+def hcal_cells(events: ImageSet) -> FloatArray:
+    """Number of coarse HCAL cells above :data:`HCAL_CELL_MIN`."""
+    cells = coarse_pixels(events.images, "hcal")
+    cells.data = (cells.data > HCAL_CELL_MIN).astype(np.float32)
+    return np.asarray(cells.sum(axis=1), dtype=np.float32)
+
+
+def total_e_t(channel: str, events: ImageSet) -> FloatArray:
+    """Summed E_T of a channel, GeV (CoDAE paper, equation 4)."""
+    return np.asarray(events.images.channel(channel).sum(axis=1), dtype=np.float32)
+
+
 #: Scores that need no model; they are offered beside the model's own.
-BASELINES = ("n_tracks", "lit_pixels")
+BASELINES: dict[str, Baseline] = {
+    "n_tracks": Baseline(n_tracks, frozenset({"n_tracks"}), is_count=True),
+    "lit_pixels": Baseline(lit_pixels, frozenset({"trk"}), is_count=True),
+    "hcal_cells": Baseline(hcal_cells, frozenset({"hcal"}), is_count=True),
+} | {
+    f"total_e_t_{channel}": Baseline(partial(total_e_t, channel), frozenset({channel}), is_count=False)
+    for channel in CHANNELS
+}
 
-#: Total-energy baselines of the CoDAE paper, equation 4, one a channel.
-TOTAL_E_T = tuple(f"total_e_t_{channel}" for channel in CHANNELS)
 
-
-def directions(trigger: Trigger) -> dict[str, Direction]:
+def directions(trigger: Trigger, baselines: Iterable[str] = BASELINES) -> dict[str, Direction]:
     """Direction of the model's scores, then of the baselines.
 
     Raises
@@ -29,29 +84,41 @@ def directions(trigger: Trigger) -> dict[str, Direction]:
     taken = [name for name in BASELINES if name in trigger.directions]
     if taken:
         raise AnalysisError(f"{trigger.path}: score name '{taken[0]}' is reserved for the baseline of that name")
-    return trigger.directions | dict.fromkeys(BASELINES, Direction.HIGHER)
+    return trigger.directions | dict.fromkeys(baselines, Direction.HIGHER)
 
 
-def oriented(scores: dict[str, NDArray[np.float32]], signs: dict[str, Direction]) -> dict[str, NDArray[np.float32]]:
+def channels_needed(trigger: Trigger, baselines: Collection[str]) -> frozenset[str]:
+    """Channels that the model and the baselines look at."""
+    return frozenset(trigger.channels).union(*(BASELINES[name].columns & set(CHANNELS) for name in baselines))
+
+
+def oriented(scores: Mapping[str, FloatArray], signs: Mapping[str, Direction]) -> dict[str, FloatArray]:
     """Flip the scores of which lower values are anomalous."""
     return {name: values * np.float32(signs[name].sign) for name, values in scores.items()}
 
 
-def baseline_scores(events: ImageSet) -> dict[str, NDArray[np.float32]]:
-    """Number of tracks and of lit coarse tracker pixels, shape (n,) each."""
-    lit = np.diff(coarse_pixels(events.images, "trk").indptr)
-    return {"n_tracks": events.n_tracks.astype(np.float32), "lit_pixels": lit.astype(np.float32)}
+def baseline_scores(events: ImageSet, names: Iterable[str] = BASELINES) -> dict[str, FloatArray]:
+    """Baselines of events, shape (n,) each."""
+    return {name: BASELINES[name].function(events) for name in names}
 
 
-def total_e_t(events: ImageSet) -> dict[str, NDArray[np.float32]]:
-    """Summed E_T of each channel (GeV), shape (n,) each (CoDAE paper, equation 4)."""
-    return {
-        name: events.images.channel(channel).sum(axis=1).astype(np.float32)
-        for name, channel in zip(TOTAL_E_T, CHANNELS, strict=True)
-    }
+def finite(scores: dict[str, FloatArray], path: str) -> dict[str, FloatArray]:
+    """The same scores of a model.
+
+    Raises
+    ------
+    AnalysisError
+        NaN or infinity for some event.
+    """
+    for name, values in scores.items():
+        if not np.isfinite(values).all():
+            raise AnalysisError(f"{path}: score '{name}' is {values[~np.isfinite(values)][0]} for some event")
+    return scores
 
 
-def event_scores(trigger: Trigger, events: ImageSet, batch_size: int) -> dict[str, NDArray[np.float32]]:
+def event_scores(
+    trigger: Trigger, events: ImageSet, batch_size: int, baselines: Iterable[str] = BASELINES
+) -> dict[str, FloatArray]:
     """Oriented scores of the model and the baselines, shape (n,) each.
 
     Raises
@@ -60,7 +127,4 @@ def event_scores(trigger: Trigger, events: ImageSet, batch_size: int) -> dict[st
         The model gives NaN or infinity for some event.
     """
     scores = oriented(trigger.scores(events.images, batch_size), trigger.directions)
-    for name, values in scores.items():
-        if not np.isfinite(values).all():
-            raise AnalysisError(f"{trigger.path}: score '{name}' is {values[~np.isfinite(values)][0]} for some event")
-    return scores | baseline_scores(events)
+    return finite(scores, trigger.path) | baseline_scores(events, baselines)

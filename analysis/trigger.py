@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -18,6 +18,9 @@ from imaging.dense import INPUT_CHANNELS, INPUT_SHAPES, model_input
 from imaging.sparse import SparseImages
 
 METADATA_KEY = "darktrigger"
+
+#: Output that is not a score: what an autoencoder makes of its input.
+RECONSTRUCTION = "reconstruction"
 
 
 class Direction(StrEnum):
@@ -39,10 +42,11 @@ class _Contract(BaseModel):
 
 
 class InputSpec(_Contract):
-    """What the model is fed."""
+    """What the model is fed; ``sums_channels`` says that it looks at nothing but the sum of the channels."""
 
     kind: str
     normalisation: str = "none"
+    sums_channels: bool = False
 
 
 class ScoreSpec(_Contract):
@@ -55,8 +59,25 @@ class TriggerMetadata(_Contract):
     """JSON of the ``darktrigger`` key of ``metadata_props``."""
 
     family: str = "unknown"
+    config: Any = None
     input: InputSpec
     scores: dict[str, ScoreSpec]
+    reconstruction: bool = False
+    training: Any = None
+    seed: int | None = None
+    precision: str | None = None
+
+
+class Batch(NamedTuple):
+    """Some events: what went into the model and what came out.
+
+    ``image`` and ``reconstruction`` have shape (n, C, H, W), each score shape (n,); the
+    reconstruction is None where the model gives none or it was not asked for.
+    """
+
+    image: NDArray[np.float32]
+    scores: dict[str, NDArray[np.float32]]
+    reconstruction: NDArray[np.float32] | None
 
 
 class Trigger:
@@ -87,6 +108,7 @@ class Trigger:
         self.metadata = self._read_metadata()
         self._check_input()
         self._check_outputs()
+        self._check_reconstruction()
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_session": None}
@@ -100,6 +122,11 @@ class Trigger:
     def channels(self) -> tuple[str, ...]:
         """Sub-detectors that the model's input shows."""
         return INPUT_CHANNELS[self.metadata.input.kind]
+
+    @property
+    def has_reconstruction(self) -> bool:
+        """Whether the file gives the reconstructed images."""
+        return any(node.name == RECONSTRUCTION for node in self.session.get_outputs())
 
     @property
     def session(self) -> onnxruntime.InferenceSession:
@@ -122,15 +149,20 @@ class Trigger:
 
         Dense images exist for ``batch_size`` events at a time.
         """
-        names = list(self.metadata.scores)
-        batches = [
-            self.session.run(
-                names, {"image": model_input(images[start : start + batch_size], self.metadata.input.kind)}
-            )
-            for start in range(0, len(images), batch_size)
-        ]
+        # The dense images must not pile up.
+        batches = [batch.scores for batch in self.batches(images, batch_size, reconstruction=False)]
         empty = np.empty(0, dtype=np.float32)
-        return {name: np.concatenate([empty, *(batch[i] for batch in batches)]) for i, name in enumerate(names)}
+        return {name: np.concatenate([empty, *(scores[name] for scores in batches)]) for name in self.metadata.scores}
+
+    def batches(self, images: SparseImages, batch_size: int, *, reconstruction: bool) -> Iterator[Batch]:
+        """Events in order, ``batch_size`` at a time, with the reconstruction if it is wanted and there is one."""
+        names = list(self.metadata.scores)
+        wanted = [*names, *([RECONSTRUCTION] if reconstruction and self.has_reconstruction else [])]
+        for start in range(0, len(images), batch_size):
+            image_NCHW = model_input(images[start : start + batch_size], self.metadata.input.kind)
+            outputs = self.session.run(wanted, {"image": image_NCHW})
+            scores = dict(zip(names, outputs, strict=False))
+            yield Batch(image_NCHW, scores, outputs[len(names)] if len(wanted) > len(names) else None)
 
     def _read_metadata(self) -> TriggerMetadata:
         properties: Mapping[str, str] = self.session.get_modelmeta().custom_metadata_map
@@ -173,3 +205,16 @@ class Trigger:
             if found[name] != ("tensor(float)", 1):
                 kind, rank = found[name]
                 raise ModelFileError(self.path, f"score '{name}' is {kind} of rank {rank}; expected tensor(float) [N]")
+
+    def _check_reconstruction(self) -> None:
+        found = {node.name: (node.type, node.shape) for node in self.session.get_outputs()}
+        if RECONSTRUCTION not in found:
+            if self.metadata.reconstruction:
+                raise ModelFileError(self.path, f"has no output '{RECONSTRUCTION}', which its metadata promise")
+            return
+        kind, shape = found[RECONSTRUCTION]
+        expected = list(INPUT_SHAPES[self.metadata.input.kind])
+        if kind != "tensor(float)" or shape[1:] != expected:
+            raise ModelFileError(
+                self.path, f"output '{RECONSTRUCTION}' is {kind} {shape}; expected tensor(float) {['N', *expected]}"
+            )

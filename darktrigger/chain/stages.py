@@ -12,6 +12,7 @@ import yaml
 
 from analysis.analyze import analyze
 from analysis.evaluate import evaluate
+from analysis.evaluation.config import EvaluationConfig
 from analysis.fileset import Dataset, read_fileset
 from analysis.trigger import Trigger
 from darktrigger.chain.config import ChainConfig, GeneratedSample
@@ -183,22 +184,17 @@ class Chain:
     def _evaluate(self) -> None:
         images, held_out = list(self.images.values()), self.config.model.held_out
 
-        def work(_: Stamp) -> list[Path]:
-            return evaluate(
-                Trigger(self.trigger),
-                [str(path) for path in images],
-                self.output / "evaluation",
-                self.config.analysis.target_tpr,
-                self.config.analysis.style,
-                background_entries=held_out,
-            )
+        config = EvaluationConfig(
+            target_tpr=self.config.analysis.target_tpr,
+            seed=self.config.seed,
+            style=self.config.analysis.style,
+            background_entries=held_out,
+        )
 
-        settings = {
-            "target_tpr": self.config.analysis.target_tpr,
-            "style": self.config.analysis.style.model_dump(),
-            "entries": held_out.model_dump(),
-        }
-        self._stage("evaluate", settings, [self.trigger, *images], work)
+        def work(_: Stamp) -> list[Path]:
+            return evaluate([Trigger(self.trigger)], [str(path) for path in images], self.output / "evaluation", config)
+
+        self._stage("evaluate", config.model_dump(mode="json"), [self.trigger, *images], work)
 
     def _analyze(self) -> None:
         folder, config = self.output / "analysis", self.config.shared_analysis

@@ -23,27 +23,38 @@ METADATA: dict[str, Any] = {
 
 
 def build_trigger(
-    path: Path, metadata: dict[str, Any] | None, *, event_shape: tuple[int, ...] = (1, 72, 58), batch: int | str = "N"
+    path: Path,
+    metadata: dict[str, Any] | None,
+    *,
+    event_shape: tuple[int, ...] = (1, 72, 58),
+    batch: int | str = "N",
+    forward_columns: int = 15,
+    reconstruction: float | None = None,
+    names: tuple[str, str, str] = ("pixel_sum", "forward", "emptiness"),
 ) -> Path:
-    """Counts lit pixels: all, those with abs(eta) > 1.2, and the dark ones."""
+    """Counts lit pixels: all, those in the outer columns, and the dark ones; may put out a dimmed image.
+
+    The outer 15 columns on either side of a coarse image have abs(eta) > 1.2.
+    """
     forward = np.ones(event_shape, dtype=np.float32)
-    forward[..., 15:-15] = 0.0
+    forward[..., forward_columns:-forward_columns] = 0.0
     constants = [
         numpy_helper.from_array(np.array([1, 2, 3]), "axes"),
         numpy_helper.from_array(forward, "mask"),
         numpy_helper.from_array(np.array(4176.0, dtype=np.float32), "n_pixels"),
     ]
     nodes = [
-        helper.make_node("ReduceSum", ["image", "axes"], ["pixel_sum"], keepdims=0),
+        helper.make_node("ReduceSum", ["image", "axes"], [names[0]], keepdims=0),
         helper.make_node("Mul", ["image", "mask"], ["masked"]),
-        helper.make_node("ReduceSum", ["masked", "axes"], ["forward"], keepdims=0),
-        helper.make_node("Sub", ["n_pixels", "pixel_sum"], ["emptiness"]),
+        helper.make_node("ReduceSum", ["masked", "axes"], [names[1]], keepdims=0),
+        helper.make_node("Sub", ["n_pixels", names[0]], [names[2]]),
     ]
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [batch, *event_shape])
-    scores = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch])
-        for name in ("pixel_sum", "forward", "emptiness")
-    ]
+    scores = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch]) for name in names]
+    if reconstruction is not None:
+        constants.append(numpy_helper.from_array(np.array(reconstruction, dtype=np.float32), "share"))
+        nodes.append(helper.make_node("Mul", ["image", "share"], ["reconstruction"]))
+        scores.append(helper.make_tensor_value_info("reconstruction", TensorProto.FLOAT, [batch, *event_shape]))
     graph = helper.make_graph(nodes, "counting", [image], scores, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     if metadata is not None:
@@ -57,6 +68,16 @@ def build_trigger(
 def make_trigger(tmp_path: Path) -> Callable[..., Path]:
     """Builds a counting trigger with other metadata or another input."""
     return lambda metadata=METADATA, **options: build_trigger(tmp_path / "trigger.onnx", metadata, **options)
+
+
+@pytest.fixture
+def make_model(tmp_path: Path) -> Callable[..., Path]:
+    """Builds counting triggers under any name, with other metadata or content."""
+
+    def make(name: str, content: dict[str, Any] | None = None, **metadata: Any) -> Path:
+        return build_trigger(tmp_path / f"{name}.onnx", METADATA | metadata, **(content or {}))
+
+    return make
 
 
 @pytest.fixture(scope="session")

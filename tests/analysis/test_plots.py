@@ -4,6 +4,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.markers import CARETDOWN
 
 from analysis.abcd import Plane, abcd_estimate
 from analysis.binned import Binned
@@ -13,9 +14,13 @@ from analysis.plots.abcd import ClosurePoint, draw_closure, draw_plane
 from analysis.plots.cutflow import CutflowSeries, draw_cutflow
 from analysis.plots.distributions import Distribution, draw_distributions, rebinned
 from analysis.plots.efficiency import EfficiencySeries, ScanSeries, draw_efficiency, draw_threshold_scan
+from analysis.plots.latents import LatentSample, contour_levels, draw_latents
+from analysis.plots.masses import MassPoint, MassSeries, draw_masses
 from analysis.plots.names import score_label
+from analysis.plots.reconstructions import Pictured, draw_reconstructions
 from analysis.plots.roc import RocSeries, draw_roc
 from analysis.plots.style import styled
+from analysis.plots.sums import SumSample, draw_sums
 from analysis.roc import auroc, roc_curve
 from analysis.trigger import Direction
 
@@ -59,7 +64,47 @@ def figures(style: StyleConfig) -> dict[str, Figure]:
         "plane": draw_plane(plane, points[1].estimate, ("first", "second"), style),
         "closure": draw_closure(points, "first and second", style),
         "cutflow": draw_cutflow(cutflows, ["All", "HT", "Cut"], style),
+    } | evaluation_figures(style)
+
+
+def evaluation_figures(style: StyleConfig) -> dict[str, Figure]:
+    rng = np.random.default_rng(2)
+    names = ["Background", *(f"SUEP {mass} GeV" for mass in (125, 200, 300, 400, 700, 1000))]
+    latents, sums = [], []
+    for index, name in enumerate(names):
+        z = rng.normal(index, 1, (2, 500))
+        latents.append(LatentSample(name, index == 0, z[0], z[1], np.ones(500)))
+        true = rng.gamma(4 + index, 30, 500)
+        sums.append(SumSample(name, index == 0, true, 0.7 * true, np.ones(500)))
+    points = tuple(MassPoint(value, value - 1, value + 1, value - 2) for value in (70.0, 80.0, 99.0))
+    rates = (MassPoint(10, 9, 11, 9), MassPoint(0, 0, 0.1, 0), MassPoint(np.nan, np.nan, np.nan, np.nan))
+    lines = [MassSeries(f"Some score, codae (file {i})", i > 6, points, rates) for i in range(10)]
+    image = (rng.random((3, 1, 72, 58)) < 0.05).astype(np.float32)
+    energy = (rng.random((3, 3, 288, 360)) < 0.01) * rng.exponential(5, (3, 3, 288, 360)).astype(np.float32)
+    return {
+        "latents": draw_latents(latents, "codae", style),
+        "sums": draw_sums(sums, r"$E_\mathrm{T}$ [GeV]", "codae", style),
+        "masses": draw_masses(lines, (125.0, 400.0, 1000.0), "SUEP", 0.4, style),
+        "masks": draw_reconstructions([Pictured(x, x / 2) for x in image], "coarse mask", "codae, SUEP", style),
+        "energy": draw_reconstructions([Pictured(energy[0], energy[0] / 2)], "fine", "convae, background", style),
     }
+
+
+def test_arrows_stand_where_nothing_passed() -> None:
+    with styled(STYLES[0]):
+        figure = evaluation_figures(STYLES[0])["masses"]
+    arrows = [line for line in figure.axes[1].lines if line.get_marker() == CARETDOWN]
+    assert len(arrows) == 10
+    for line in arrows:
+        np.testing.assert_array_equal(line.get_ydata(), [np.nan, 0.1, np.nan])
+
+
+def test_contours_enclose_what_they_say() -> None:
+    density = np.random.default_rng(1).random((30, 30))
+    density /= density.sum()
+    low, high = contour_levels(density)
+    assert density[density >= high].sum() == pytest.approx(0.39, abs=0.01)
+    assert density[density >= low].sum() == pytest.approx(0.86, abs=0.01)
 
 
 @pytest.mark.parametrize("style", STYLES, ids=lambda style: f"{style.experiment}-{style.text}")

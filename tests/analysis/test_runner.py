@@ -81,11 +81,21 @@ def test_every_selected_event_is_in_every_histogram(reference: Processed) -> Non
                 assert histogram.sum(flow=True) == result.cutflow.selected
 
 
-def test_only_needed_columns_are_read(reference: Processed) -> None:
+@pytest.mark.parametrize(
+    ("baselines", "towers"), [((), ()), (("n_tracks", "lit_pixels"), ()), (("hcal_cells",), ("hcalTower",))]
+)
+def test_only_needed_columns_are_read(
+    baselines: tuple[str, ...], towers: tuple[str, ...], datasets: tuple[Dataset, ...], trigger: Trigger
+) -> None:
     """A coarse mask shows tracks alone."""
+    settings = AnalysisConfig.model_validate({"baselines": baselines})
+    found = process_fileset(datasets[:1], trigger, settings, limits=Limits(files=1))
     expected = {f"Track_PUcorr/Track_PUcorr.{member}-data" for member in ("PT", "EtaOuter", "PhiOuter")}
-    expected |= {"Track_PUcorr_size-offsets"}
-    assert set(reference.columns) == expected | {"ScalarHT/ScalarHT.HT-data", "Event/Event.Weight-data"}
+    expected |= {f"{tower}/{tower}.{member}-data" for tower in towers for member in ("ET", "Eta", "Phi")}
+    expected |= {f"{collection}_size-offsets" for collection in ("Track_PUcorr", *towers)}
+    assert set(found.columns) == expected | {"ScalarHT/ScalarHT.HT-data", "Event/Event.Weight-data"}
+    scores = {name for name in found.datasets["qcd"].histograms if name.startswith("score_") and "_by_" not in name}
+    assert scores == {f"score_{name}{end}" for name in (*trigger.directions, *baselines) for end in ("", "_counts")}
 
 
 def test_looking_for_branches_reads_nothing(data: Path) -> None:

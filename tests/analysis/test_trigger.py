@@ -3,6 +3,7 @@
 import copy
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from analysis.scores import baseline_scores, event_scores, oriented
+from analysis.scores import BASELINES, baseline_scores, event_scores, oriented
 from analysis.trigger import Direction, Trigger
 from darktrigger.errors import AnalysisError, ModelFileError
-from imaging.dense import coarse_mask
+from imaging.dense import coarse_e_t, coarse_mask
 from imaging.grid import FINE, HCAL
 from imaging.image_set import COLUMNS, ImageSet
 from imaging.sparse import SparseImages
@@ -57,10 +58,23 @@ def test_orientation_makes_higher_more_anomalous(trigger_path: Path) -> None:
 
 
 def test_baselines_of_no_events() -> None:
-    assert {name: len(values) for name, values in baseline_scores(events(0)).items()} == {
-        "n_tracks": 0,
-        "lit_pixels": 0,
-    }
+    assert {name: len(values) for name, values in baseline_scores(events(0)).items()} == dict.fromkeys(BASELINES, 0)
+
+
+def test_baselines_are_those_of_the_coarse_image() -> None:
+    rng = np.random.default_rng(5)
+    nothing = csr_array((4, FINE.n_pixels), dtype=np.float32)
+    hcal = csr_array(
+        ((rng.random((4, HCAL.n_pixels)) < 0.05) * rng.exponential(12, (4, HCAL.n_pixels))), dtype=np.float32
+    )
+    batch = replace(events(4), images=SparseImages(nothing, nothing, hcal))
+    image_NCHW = coarse_e_t(batch.images)
+    scores = baseline_scores(batch)
+    np.testing.assert_array_equal(scores["hcal_cells"], (image_NCHW[:, 2] > 10).sum(axis=(1, 2)))
+    assert scores["hcal_cells"].min() > 0
+    np.testing.assert_allclose(scores["total_e_t_hcal"], hcal.sum(axis=1), rtol=1e-6)
+    np.testing.assert_array_equal(scores["lit_pixels"], 0)
+    assert {values.dtype for values in scores.values()} == {np.dtype(np.float32)}
 
 
 def test_pickle_carries_the_model_but_not_the_session(trigger_path: Path, tmp_path: Path) -> None:

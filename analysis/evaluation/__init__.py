@@ -1,0 +1,1 @@
+"""What ``darktrigger evaluate`` computes: the tables of the CoDAE paper for any number of trigger models."""

@@ -1,0 +1,65 @@
+"""Settings of ``darktrigger evaluate``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from analysis.config import Fraction, StyleConfig
+from darktrigger.config import StrictModel
+from imaging.split import EntrySplit
+
+
+class DominanceConfig(StrictModel):
+    """Almost stochastic order (CoDAE paper, section 5.1 and table 3).
+
+    Parameters
+    ----------
+    subsets, subset_events
+        Number of random class-balanced subsets that give a distribution of the AUROC, and
+        events in each.
+    bootstraps
+        Resamples behind the confidence limit.
+    confidence
+        Its level.
+    """
+
+    subsets: Annotated[int, Field(ge=2)] = 1000
+    subset_events: Annotated[int, Field(ge=4)] = 2000
+    bootstraps: Annotated[int, Field(ge=10)] = 1000
+    confidence: Fraction = 0.95
+
+
+class EvaluationConfig(StrictModel):
+    """Settings of an evaluation.
+
+    Parameters
+    ----------
+    target_tpr
+        Signal efficiency at which the false positive rate is quoted (CoDAE paper,
+        section 5.1).
+    seed
+        Of the random subsets and resamples.
+    background_entries
+        Background events to use, by entry number: those that did not train the model.
+    dominance
+        Comparison of scores with each other.
+    examples
+        Events of each class that are drawn beside their reconstruction.
+    latency_calls
+        Timed calls of each model where models are compared with a reference.
+    batch_size
+        Events of which dense images exist at a time.
+    style
+        Looks and labels of the plots.
+    """
+
+    target_tpr: Fraction = 0.4
+    seed: Annotated[int, Field(ge=0)] = 42
+    background_entries: EntrySplit = EntrySplit()
+    dominance: DominanceConfig = DominanceConfig()
+    examples: Annotated[int, Field(ge=0)] = 3
+    latency_calls: Annotated[int, Field(ge=10)] = 200
+    batch_size: Annotated[int, Field(ge=1)] = 16
+    style: StyleConfig = StyleConfig()

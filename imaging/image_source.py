@@ -1,0 +1,88 @@
+"""Files of images, ours and the CoDAE paper's, read in one way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from darktrigger.errors import InputFileError
+from imaging.convert import Sample
+from imaging.image_file import iterate_image_file, read_metadata
+from imaging.image_set import ImageSet
+from imaging.paper_file import SUFFIX, TOTAL, read_paper_file
+from imaging.sparse import CHANNELS
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """A file of labelled images.
+
+    Parameters
+    ----------
+    path
+        Parquet (:mod:`imaging.image_file`) or npz (:mod:`imaging.paper_file`).
+    label_names
+        Name of each label.
+    columns
+        What its events tell: channels (or their sum) and ``n_tracks``.
+    is_coarse
+        Whether only the coarse images mean anything.
+    """
+
+    path: str
+    label_names: dict[int, str]
+    columns: frozenset[str]
+    is_coarse: bool
+
+    def require(self, kind: str, *, sums_channels: bool = False) -> None:
+        """Check that a model of an input kind can be fed.
+
+        Parameters
+        ----------
+        kind
+            A key of :data:`imaging.dense.INPUT_SHAPES`.
+        sums_channels
+            Whether the model looks at nothing but the sum of its channels.
+
+        Raises
+        ------
+        InputFileError
+            It needs channels or the fine grid, which the file does not have.
+        """
+        if kind == "fine" and self.is_coarse:
+            raise InputFileError(self.path, "holds coarse images; a model of input kind 'fine' needs image files")
+        if TOTAL in self.columns:
+            if kind == "coarse E_T" and sums_channels:
+                return
+            raise InputFileError(
+                self.path, f"holds the sum of tracker, ECAL and HCAL; a model of input kind '{kind}' needs them apart"
+            )
+
+    def iterate(self, batch_size: int) -> Iterator[ImageSet]:
+        """Events in file order, at most ``batch_size`` at a time.
+
+        Raises
+        ------
+        InputFileError
+            A damaged file.
+        """
+        if not self.is_coarse:
+            yield from iterate_image_file(self.path, batch_size)
+            return
+        events = read_paper_file(self.path).events
+        for start in range(0, len(events), batch_size):
+            yield events[start : start + batch_size]
+
+
+def open_images(path: str | Path) -> ImageSource:
+    """Look at a file and say what it holds.
+
+    Raises
+    ------
+    InputFileError
+        Not a file of images.
+    """
+    if Path(path).suffix == SUFFIX:
+        return ImageSource(str(path), Sample().label_names(), read_paper_file(path).columns, is_coarse=True)
+    return ImageSource(str(path), read_metadata(path).label_names, frozenset(CHANNELS) | {"n_tracks"}, is_coarse=False)
