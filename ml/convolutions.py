@@ -44,14 +44,13 @@ class Stage(nn.Module):
         self.conv, self.norm, self.activation = conv, SpatialBatchNorm(shape[0]), activation
         self.shape = shape
 
-    def convolve(self, x_NCHW: Tensor) -> Tensor:
-        """The convolution without its bias, shape (n, *shape)."""
+    def convolve(self, x_NCHW: Tensor, bias_C: Tensor | None = None) -> Tensor:
+        """The convolution, with a bias if one is given, shape (n, *shape)."""
         raise NotImplementedError
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """Output by the running statistics, for inference."""
-        bias_CHW = self.bias_C[:, None, None]
-        output_NCHW: Tensor = self.activation(self.norm(self.convolve(x_NCHW) + bias_CHW))
+        output_NCHW: Tensor = self.activation(self.norm(self.convolve(x_NCHW, self.bias_C)))
         return output_NCHW
 
     def train_forward(self, x_NCHW: Tensor) -> tuple[Tensor, Moments]:
@@ -81,9 +80,9 @@ class DownStage(Stage):
         super().__init__(nn.Conv2d(channels, shape[0], 3, stride), shape, activation)
         self.stride = stride
 
-    def convolve(self, x_NCHW: Tensor) -> Tensor:
-        """The convolution without its bias, shape (n, *shape)."""
-        return same_conv2d(x_NCHW, self.conv.weight, stride=self.stride)
+    def convolve(self, x_NCHW: Tensor, bias_C: Tensor | None = None) -> Tensor:
+        """The convolution, with a bias if one is given, shape (n, *shape)."""
+        return same_conv2d(x_NCHW, self.conv.weight, bias_C, stride=self.stride)
 
 
 class UpStage(Stage):
@@ -92,9 +91,9 @@ class UpStage(Stage):
     def __init__(self, channels: int, shape: Shape, stride: Stride, activation: nn.Module) -> None:
         super().__init__(nn.ConvTranspose2d(channels, shape[0], 3, stride), shape, activation)
 
-    def convolve(self, x_NCHW: Tensor) -> Tensor:
-        """The convolution without its bias, shape (n, *shape)."""
+    def convolve(self, x_NCHW: Tensor, bias_C: Tensor | None = None) -> Tensor:
+        """The convolution, with a bias if one is given, shape (n, *shape)."""
         # Of the full output 'same' keeps the top left.
         _, height, width = self.shape
-        full_NCHW = F.conv_transpose2d(x_NCHW, self.conv.weight, stride=self.conv.stride)
+        full_NCHW = F.conv_transpose2d(x_NCHW, self.conv.weight, bias_C, stride=self.conv.stride)
         return full_NCHW[:, :, :height, :width]

@@ -26,14 +26,21 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
-def same_conv2d(x_NCHW: Tensor, weight: Tensor, *, stride: int | tuple[int, int] = 1, groups: int = 1) -> Tensor:
+def same_conv2d(
+    x_NCHW: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    stride: int | tuple[int, int] = 1,
+    groups: int = 1,
+) -> Tensor:
     """Convolution with 'same' padding, shape (n, filters, ceil(height / stride), ceil(width / stride))."""
     stride_y, stride_x = (stride, stride) if isinstance(stride, int) else stride
     top, bottom = same_padding(x_NCHW.shape[2], weight.shape[2], stride_y)
     left, right = same_padding(x_NCHW.shape[3], weight.shape[3], stride_x)
     if (top, left) != (bottom, right):
         x_NCHW, top, left = F.pad(x_NCHW, (left, right, top, bottom)), 0, 0
-    return F.conv2d(x_NCHW, weight, None, stride, (top, left), groups=groups)
+    return F.conv2d(x_NCHW, weight, bias, stride, (top, left), groups=groups)
 
 
 def same_max_pool(x_NCHW: Tensor, kernel: int = 3, stride: int = 2) -> Tensor:

@@ -16,8 +16,9 @@ from ml.convolutions import DownStage, PositionalPReLU, Shape, Stage, UpStage
 from ml.sparse_stem import sparse_stem
 from ml.training_config import Count, TrainingConfig
 
-#: Scores that the ConvAE gives (section 4.2).
-SCORES = ("dice_loss", "inverse_e_t", "pixel_sum")
+#: Scores that the ConvAE gives (section 4.2). Not pixel_sum, whose inverse is inverse_e_t: as a score its higher
+#: end is the anomalous one, and here signals have less reconstructed E_T.
+SCORES = ("dice_loss", "inverse_e_t")
 
 #: Strides of the encoder in eta and phi (table 1); the decoder's are the reverse.
 STRIDES = ((3, 3), (2, 2), (2, 2), (2, 2), (2, 3))
