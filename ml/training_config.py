@@ -33,7 +33,7 @@ class TrainingConfig(StrictModel):
     validation_fraction
         Share of the events that is set aside for model selection and calibration.
     patience
-        Epochs without a better validation SSIM, or loss where the family is selected by it, after which training stops.
+        Epochs without a better one, by validation SSIM or loss as the family has it, after which training stops.
     seed
         Of the initial weights, the split, the order of events, the augmentations and the model's noise.
     precision
