@@ -17,7 +17,10 @@ from analysis.config import StyleConfig
 from imaging.grid import BLOCK, HCAL
 
 #: Inches at letters of so many points.
-_COLUMN, _ROW, _HEAD, _LETTERS = 2.8, 2.7, 0.8, 13
+_COLUMN, _ROW, _LETTERS = 2.8, 2.7, 13
+
+#: Margins, inches at the same.
+_LEFT, _RIGHT, _BOTTOM, _TOP = 1.0, 1.25, 0.65, 0.75
 
 #: Decades of E_T that the colours span.
 _DECADES = 3
@@ -43,10 +46,13 @@ def draw_reconstructions(events: Sequence[Pictured], kind: str, title: str, styl
     title, style
         Above the picture.
     """
-    # Panels grow with the letters of the style.
+    # Everything grows with the letters of the style.
     unit = float(mpl.rcParams["font.size"]) / _LETTERS
-    size = max(_COLUMN * len(events), 1.5 * _COLUMN) + 1.5, 2 * _ROW + _HEAD
-    figure = Figure(figsize=(unit * size[0], unit * size[1]), layout="constrained")
+    width = _LEFT + max(_COLUMN * len(events), 1.5 * _COLUMN) + _RIGHT
+    height = _BOTTOM + 2 * _ROW + _TOP
+    figure = Figure(figsize=(unit * width, unit * height))
+    inner = {"left": _LEFT / width, "right": 1 - _RIGHT / width, "bottom": _BOTTOM / height, "top": 1 - _TOP / height}
+    figure.subplots_adjust(**inner, wspace=0.05, hspace=0.05)
     panels = figure.subplots(2, len(events), sharex=True, sharey=True, squeeze=False)
     is_mask = kind == "coarse mask"
     drawn = None
@@ -57,10 +63,11 @@ def draw_reconstructions(events: Sequence[Pictured], kind: str, title: str, styl
             drawn = _draw(panels[row, column], _flat(image, kind), norm)
         panels[1, column].set_xlabel(r"$\eta$", loc="center")
     for row, name in enumerate(("Input", "Reconstruction")):
-        panels[row, 0].set_ylabel(f"{name}\n$\\phi$ [rad]", loc="center")
+        panels[row, 0].set_ylabel(f"{name}\n$\\phi$ [rad]", loc="center", fontsize="medium")
     if drawn is not None:
         label = "Pixel value" if is_mask else r"$E_\mathrm{T}$ [GeV]"
-        figure.colorbar(drawn, ax=panels, label=label, pad=0.01, extend="neither" if is_mask else "min")
+        beside = (inner["right"] + 0.15 / width, inner["bottom"], 0.2 / width, inner["top"] - inner["bottom"])
+        figure.colorbar(drawn, cax=figure.add_axes(beside), label=label, extend="neither" if is_mask else "min")
     energy = rf"$\sqrt{{s}}$ = {style.energy:g} TeV"
     figure.suptitle(f"{title}\n{style.text}, {energy}", fontsize="medium", x=0.02, ha="left")
     return figure
