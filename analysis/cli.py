@@ -19,6 +19,13 @@ class ExecutorKind(StrEnum):
     DASK = "dask"
 
 
+class EventWeights(StrEnum):
+    """How much an event counts."""
+
+    GENERATOR = "generator"
+    UNIT = "unit"
+
+
 class Experiment(StrEnum):
     """Style of the plots."""
 
@@ -139,6 +146,10 @@ def evaluate(
             "(default: all).",
         ),
     ] = None,
+    weights: Annotated[
+        EventWeights | None,
+        typer.Option(help="How events count: by the generator's weight, or once each as in the papers (unit)."),
+    ] = None,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Events of which dense images exist at a time (default: 16).")
     ] = None,
@@ -154,7 +165,13 @@ def evaluate(
 
     settings = load_config(EvaluationConfig, config)
     entries = None if background_entries is None else EntrySplit.parse(background_entries).model_dump()
-    options = {"target_tpr": target_tpr, "seed": seed, "background_entries": entries, "batch_size": batch_size}
+    options: dict[str, object] = {
+        "target_tpr": target_tpr,
+        "seed": seed,
+        "background_entries": entries,
+        "weights": weights and weights.value,
+        "batch_size": batch_size,
+    }
     changes = {name: value for name, value in options.items() if value is not None}
     if style:
         changes["style"] = settings.style.model_dump() | {"experiment": style.value}

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from analysis.evaluation.collect import BACKGROUND, Key, Sample, collect
 from analysis.evaluation.comparison import compare, comparison_csv, comparison_data, comparison_markdown
@@ -83,6 +86,8 @@ def evaluate(
     rows = rows_of(models)
     sources = _open(paths, triggers)
     samples = collect(triggers, sources, config.background_entries, config.batch_size, config.examples)
+    if config.weights == "unit":
+        samples = {key: replace(sample, weight=np.ones(len(sample.weight))) for key, sample in samples.items()}
     benchmarks = _benchmarks(samples, sources)
     paper = read_paper_figures()
     figures = {row: figures_of(row, samples, benchmarks, config.target_tpr) for row in rows}

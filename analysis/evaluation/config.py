@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -43,6 +43,9 @@ class EvaluationConfig(StrictModel):
         Of the random subsets and resamples.
     background_entries
         Background events to use, by entry number: those that did not train the model.
+    weights
+        ``generator``: events count by the generator's weight, as in data; ``unit``: once each, as in the papers,
+        whose QCD has a flattened spectrum of p_T-hat.
     dominance
         Comparison of scores with each other.
     examples
@@ -58,6 +61,7 @@ class EvaluationConfig(StrictModel):
     target_tpr: Fraction = 0.4
     seed: Annotated[int, Field(ge=0)] = 42
     background_entries: EntrySplit = EntrySplit()
+    weights: Literal["generator", "unit"] = "generator"
     dominance: DominanceConfig = DominanceConfig()
     examples: Annotated[int, Field(ge=0)] = 3
     latency_calls: Annotated[int, Field(ge=10)] = 200

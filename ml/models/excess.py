@@ -157,7 +157,7 @@ class Excess(nn.Module):
         # A typical background event has 1.5 TeV; the spread is half a unit.
         conditional_NK = self.conditional(2 * (log_e_t_N1 - 7.3))
         mean_NK, log_width_NK = conditional_NK.chunk(2, dim=1)
-        marginal_NK = self.marginal.expand(len(image_NCHW), 2)
+        marginal_NK = self.marginal.expand(image_NCHW.shape[0], 2)
         return ExcessOutput(
             feature_NK,
             torch.cat([marginal_NK[:, :1], mean_NK], dim=1),

@@ -69,6 +69,19 @@ def test_every_score_against_pairs_of_events(single: Path, images: dict[str, Pat
     assert evaluated(single)["config"]["seed"] == 7
 
 
+def test_unit_weights_count_every_event_once(
+    tmp_path: Path, images: dict[str, Path], trigger_path: Path, no_plots: None
+) -> None:
+    config = QUICK.model_copy(update={"weights": "unit"})
+    evaluate([Trigger(trigger_path)], [str(path) for path in images.values()], tmp_path, config)
+    found = {(item["score"], item["column"]): item["value"] for item in evaluated(tmp_path)["auroc"]}
+    signal, background = read_image_file(images["svj3100"]), read_image_file(images["qcd"])
+    assert len(set(background.weight.tolist())) > 1
+    s, b = signal.n_tracks.astype(int), background.n_tracks.astype(int)
+    expected = 100 * ((s[:, None] > b) + 0.5 * (s[:, None] == b)).mean()
+    assert found["n_tracks", "SVJ 3100"] == pytest.approx(expected)
+
+
 def test_tables(single: Path) -> None:
     with (single / "auroc.csv").open() as stream:
         rows = {row["score"]: row for row in csv.DictReader(stream)}
