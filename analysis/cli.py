@@ -43,7 +43,7 @@ _OutDir = Annotated[Path, typer.Option("--output", "-o", help="Folder to write t
 @app.command()
 def analyze(
     fileset: Annotated[Path, typer.Argument(help="YAML or JSON: dataset names with Delphes files and metadata.")],
-    trigger: Annotated[Path, typer.Option(help="Trigger model (ONNX).")],
+    trigger: Annotated[Path, typer.Option(help="Trigger model: an ONNX file, or the name of a pretrained one.")],
     output: _OutDir,
     config: Annotated[Path | None, typer.Option(help="YAML file with analysis settings.")] = None,
     executor: Annotated[
@@ -75,6 +75,7 @@ def analyze(
     from analysis.fileset import read_fileset
     from analysis.trigger import Trigger
     from darktrigger.config import load_config, validate
+    from darktrigger.pretrained import trigger_path
 
     settings = load_config(AnalysisConfig, config)
     executor_options = {"kind": executor, "workers": workers, "scheduler": scheduler, "chunk_size": chunk_size}
@@ -85,7 +86,7 @@ def analyze(
     settings = validate(AnalysisConfig, settings.model_dump() | changes, "command line")
     done = run_analysis(
         read_fileset(fileset, settings.tree),
-        Trigger(trigger),
+        Trigger(trigger_path(trigger)),
         settings,
         output,
         limits=Limits(limit_files, limit_chunks),
@@ -110,7 +111,9 @@ def plot(
 
 @app.command()
 def evaluate(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Trigger model (ONNX).")],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="Trigger model: an ONNX file, or the name of a pretrained one.")
+    ],
     images: Annotated[
         list[str],
         typer.Argument(
@@ -161,6 +164,7 @@ def evaluate(
     from analysis.trigger import Trigger
     from darktrigger.config import load_config, validate
     from darktrigger.inputs import expand_paths
+    from darktrigger.pretrained import trigger_path
     from imaging.split import EntrySplit
 
     settings = load_config(EvaluationConfig, config)
@@ -176,11 +180,11 @@ def evaluate(
     if style:
         changes["style"] = settings.style.model_dump() | {"experiment": style.value}
     written = run_evaluation(
-        [Trigger(path) for path in expand_paths([model, *(trigger or [])])],
+        [Trigger(trigger_path(path)) for path in expand_paths([model, *(trigger or [])])],
         expand_paths(images),
         output,
         validate(EvaluationConfig, settings.model_dump() | changes, "command line"),
-        reference=None if reference is None else Trigger(reference),
+        reference=None if reference is None else Trigger(trigger_path(reference)),
     )
     _report(written)
 

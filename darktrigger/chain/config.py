@@ -106,6 +106,10 @@ class ChainConfig(StrictModel):
         detector; ``analysis`` takes selection, branches and tree from ``imaging``.
     precision
         Of the exported trigger model.
+    compare
+        Further triggers to evaluate beside the trained one: names of pretrained models, or ONNX files.
+    analyze_with
+        Trigger of the analysis, likewise, in the place of the trained one.
     displays
         Event displays a dataset.
     """
@@ -117,6 +121,8 @@ class ChainConfig(StrictModel):
     imaging: ImagingConfig = ImagingConfig()
     model: ModelSection = ModelSection()
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
+    compare: tuple[str, ...] = ()
+    analyze_with: str | None = None
     analysis: AnalysisConfig = AnalysisConfig()
     displays: Annotated[int, Field(ge=0)] = 1
 

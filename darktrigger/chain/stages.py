@@ -21,6 +21,7 @@ from darktrigger.config import validate
 from darktrigger.errors import ConfigError
 from darktrigger.files import read_json, write_text
 from darktrigger.inputs import is_remote
+from darktrigger.pretrained import trigger_path
 from generation.config import GenerationConfig
 from generation.production import sidecar_of
 from generation.pythia import Normalisation, mean_of
@@ -191,23 +192,28 @@ class Chain:
             background_entries=held_out,
         )
 
-        def work(_: Stamp) -> list[Path]:
-            return evaluate([Trigger(self.trigger)], [str(path) for path in images], self.output / "evaluation", config)
+        triggers = [self.trigger, *(trigger_path(name, self.folder) for name in self.config.compare)]
 
-        self._stage("evaluate", config.model_dump(mode="json"), [self.trigger, *images], work)
+        def work(_: Stamp) -> list[Path]:
+            models = [Trigger(path) for path in triggers]
+            return evaluate(models, [str(path) for path in images], self.output / "evaluation", config)
+
+        self._stage("evaluate", config.model_dump(mode="json"), [*triggers, *images], work)
 
     def _analyze(self) -> None:
         folder, config = self.output / "analysis", self.config.shared_analysis
+        chosen = self.config.analyze_with
+        trigger = self.trigger if chosen is None else trigger_path(chosen, self.folder)
 
         def work(_: Stamp) -> list[Path]:
-            done = analyze(self.datasets, Trigger(self.trigger), config, folder)
+            done = analyze(self.datasets, Trigger(trigger), config, folder)
             return [done.summary_path, *done.plots]
 
         settings = {
             "analysis": config.model_dump(mode="json"),
             "fileset": {dataset.name: dataset.metadata.model_dump() for dataset in self.datasets},
         }
-        inputs: list[str | Path] = [self.trigger, *(file for dataset in self.datasets for file in dataset.files)]
+        inputs: list[str | Path] = [trigger, *(file for dataset in self.datasets for file in dataset.files)]
         self._stage("analyze", settings, inputs, work)
 
 
