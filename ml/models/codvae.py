@@ -134,9 +134,8 @@ class CoDVAE(nn.Module):
     summed over the samples and four columns of places, averaged over the batch and the five
     rows, divided by the batch size, and added to the loss twice. That is a weight of
     4 / batch size, 1/32 for 128, on the divergence of equation 3, which we sum over places and
-    average over samples; the weight we keep as a setting that depends on no batch size, since
-    with weight 1 a lit pixel costs as much in the latents as it saves in the image. Like the original, and unlike equation 2, the logits of the prior are
-    uniform at first but trained.
+    average over samples; the weight is a setting of ours, whatever the batch size. Like the
+    original, and unlike equation 2, the logits of the prior are uniform at first but trained.
 
     Reference: L. Anzalone et al., Triggering dark showers with conditional dual
     auto-encoders, Mach. Learn.: Sci. Technol. 5 (2024), section 4.5.
