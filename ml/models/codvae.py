@@ -36,12 +36,14 @@ class CoDVAEConfig(DualConfig):
         Distributions that the prior mixes, N in equation 2; the paper gives no number, five is
         what the original has.
     kl_weight
-        Weight of the KL divergence beside the reconstruction loss.
+        Weight of the KL divergence of equation 3 beside the reconstruction loss; 1 makes the
+        loss the negative evidence bound. The paper gives no weight; the default is what the
+        original code amounts to, see :class:`CoDVAE`.
     """
 
     draws: Count = 10
     components: Count = 5
-    kl_weight: Annotated[float, Field(ge=0)] = 1.0
+    kl_weight: Annotated[float, Field(ge=0)] = 1 / 32
 
 
 class CoDVAETraining(TrainingConfig):
@@ -139,8 +141,8 @@ class CoDVAE(nn.Module):
     summed over the samples and four columns of places, averaged over the batch and the five
     rows, divided by the batch size, and added to the loss twice. That is a weight of
     4 / batch size, 1/32 for 128, on the divergence of equation 3, which we sum over places and
-    average over samples. Like the original, and unlike equation 2, the logits of the prior are
-    uniform at first but trained.
+    average over samples; the weight is a setting of ours, whatever the batch size. Like the
+    original, and unlike equation 2, the logits of the prior are uniform at first but trained.
 
     Reference: L. Anzalone et al., Triggering dark showers with conditional dual
     auto-encoders, Mach. Learn.: Sci. Technol. 5 (2024), section 4.5.

@@ -93,6 +93,15 @@ def test_parameter_count():
     assert model.prior_logits.numel() == 6_400
 
 
+def test_default_weight_is_what_the_original_amounts_to():
+    # Sum over 10 samples and 4 columns, mean over 5 rows, divided by the batch size, added twice,
+    # beside the mean over 10 samples and the sum over 5 x 4 places.
+    per_place = np.random.default_rng(1).normal(size=(128, 10, 5, 4))
+    original = 2 * per_place.sum((1, 3)).mean() / 128
+    ours = CoDVAEConfig().kl_weight * per_place.mean(1).sum((1, 2)).mean()
+    assert ours == pytest.approx(original)
+
+
 def images(n=4):
     return (torch.rand(n, 1, 72, 58, generator=torch.Generator().manual_seed(0)) < 0.03).float()
 
