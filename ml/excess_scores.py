@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-_SOFT, _SOFT_GIVEN, _CROWDING_GIVEN = 0, 1, 2
+_SOFT, _SOFT_GIVEN, _CROWDING_GIVEN, _MISSING_GIVEN = range(4)
 
 
 def excess(image_NCHW: Tensor, output: Any) -> Tensor:  # noqa: ARG001 (the signature of scores)
@@ -25,3 +25,9 @@ def soft_tracks(image_NCHW: Tensor, output: Any) -> Tensor:  # noqa: ARG001
     """Number of tracker pixels above the threshold, as a pull: a count, and nothing else."""
     pull_NK: Tensor = output.pull
     return pull_NK[:, _SOFT]
+
+
+def missing_e_t(image_NCHW: Tensor, output: Any) -> Tensor:  # noqa: ARG001
+    """Missing E_T for the event's total E_T, as a pull."""
+    pull_NK: Tensor = output.pull
+    return pull_NK[:, _MISSING_GIVEN]

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from darktrigger.errors import ConfigError
 from ml.energy_scores import inverse_dice_loss, inverse_e_t
-from ml.excess_scores import excess, excess_tracks, soft_tracks
+from ml.excess_scores import excess, excess_tracks, missing_e_t, soft_tracks
 
 Direction: TypeAlias = Literal["higher", "lower"]
 
@@ -138,6 +138,7 @@ SCORES: dict[str, Score] = {
     "excess": Score(excess, "higher"),
     "excess_tracks": Score(excess_tracks, "higher"),
     "soft_tracks": Score(soft_tracks, "higher"),
+    "missing_e_t": Score(missing_e_t, "higher"),
 }
 
 

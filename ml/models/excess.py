@@ -13,7 +13,7 @@ from ml.counts import FEATURES, crowding, log_total_e_t, missing_e_t, soft_track
 from ml.training_config import Count, TrainingConfig
 
 #: Scores that the model gives, see :mod:`ml.excess_scores`.
-SCORES = ("excess", "excess_tracks", "soft_tracks")
+SCORES = ("excess", "excess_tracks", "soft_tracks", "missing_e_t")
 
 #: Where training starts: about 30 soft tracks and as much crowding, 50 GeV of missing E_T.
 _TYPICAL_MEAN, _TYPICAL_LOG_WIDTH = (3.5, 3.5, 3.5, 4.0), (-0.7, -1.0, -1.0, -0.5)
