@@ -12,9 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-#: Features of :class:`ml.models.excess.Excess`, in order; all but the first are compared with background of like E_T.
-FEATURES = ("soft_tracks", "soft_tracks_given_e_t", "crowding_given_e_t", "missing_e_t_given_e_t")
-
 
 def log_total_e_t(image_NCHW: Tensor) -> Tensor:
     """Of the E_T of all channels, GeV."""
@@ -38,6 +35,11 @@ def crowding(image_NCHW: Tensor, block: tuple[int, int]) -> Tensor:
     inner = lit_N1HW[..., margin // 2 : lit_N1HW.shape[3] - (margin - margin // 2)]
     count_N1HW = F.avg_pool2d(inner, (height, width)) * (height * width)
     return torch.log1p(count_N1HW.pow(3).sum(dim=(1, 2, 3)).pow(1 / 3))
+
+
+def hardest_track(image_NCHW: Tensor) -> Tensor:
+    """Of the E_T of the hardest tracker pixel, GeV."""
+    return torch.log1p(image_NCHW[:, 0].amax(dim=(1, 2)))
 
 
 def missing_e_t(image_NCHW: Tensor) -> Tensor:
