@@ -239,6 +239,30 @@ def test_the_papers_own_files(make_model: Callable[..., Path], tmp_path: Path) -
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.usefixtures("no_plots")
+def test_events_of_the_paper(make_model: Callable[..., Path], shared: Path, tmp_path: Path) -> None:
+    folder = shared / "paper-events"
+    if not folder.is_dir():
+        pytest.skip(f"needs the paper's events in {folder}")
+    summed = make_model("summed", {"event_shape": (3, 72, 58)}, **_kind("coarse E_T", sums_channels=True))
+    (tmp_path / "quick.yaml").write_text("dominance: {subsets: 20, bootstraps: 20}")
+    arguments = ["evaluate", str(summed), str(folder / "supervised" / "valid" / "*.npz"), "-o", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, [*arguments, "--config", str(tmp_path / "quick.yaml")])
+    assert done.exit_code == 0, done.output
+    found = evaluated(tmp_path / "out")
+    events = {item["name"]: item["events"] for item in found["samples"]}
+    assert events == {
+        "background": 171, "SUEP 125": 4, "SUEP 400": 19, "SUEP 700": 38, "SUEP 1000": 46,
+        "SVJ 2100": 48, "SVJ 3100": 50, "SVJ 4100": 50,
+    }  # fmt: skip
+    values = {c["column"]: c["value"] for c in found["auroc"] if c["score"] == "pixel_sum"}
+    energies = {}
+    for name in ("qcd_gensim_110_2", "svj_4100_34155_4"):
+        energies[name] = np.load(folder / "supervised" / "valid" / f"{name}.npz")["images"].sum((1, 2, 3))
+    kernel = energies["svj_4100_34155_4"][:, None] > energies["qcd_gensim_110_2"]
+    assert values["SVJ 4100"] == pytest.approx(100 * kernel.mean(), abs=0.05)
+
+
 def _kind(kind: str, **more: Any) -> dict[str, Any]:
     return {"input": {"kind": kind, "normalisation": "none", **more}}
 
