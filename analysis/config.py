@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple, Self, get_args
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -137,7 +137,7 @@ class AnalysisConfig(StrictModel):
     branches: BranchOverride = BranchOverride()
     tree: str = "Delphes"
     scores: tuple[str, ...] = ()
-    baselines: tuple[BaselineName, ...] = get_args(BaselineName)
+    baselines: tuple[BaselineName, ...] = ("n_tracks", "lit_pixels")
     target_tpr: Fraction = 0.4
     background_efficiencies: tuple[Fraction, ...] = (0.1, 0.01)
     rate_budgets: tuple[Annotated[float, Field(gt=0)], ...] = ()

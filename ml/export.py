@@ -183,7 +183,7 @@ def describe(run_dir: Path, spec: Family, names: Sequence[str], precision: str) 
     return {
         "family": record.family,
         "config": config.model.model_dump(mode="json"),
-        "input": {"kind": spec.input_kind, "normalisation": "none"},
+        "input": {"kind": spec.input_kind, "normalisation": "none", "sums_channels": spec.sums_channels},
         "scores": {name: {"direction": calibration.scores[name].direction} for name in names},
         "training": {
             "files": record.files,

@@ -40,6 +40,8 @@ class Family:
         best; None where the lowest validation loss does.
     reconstructs
         Whether the output has a ``reconstruction`` of the image.
+    sums_channels
+        Whether the model looks at nothing but the sum of the channels.
     """
 
     config: type[StrictModel]
@@ -50,6 +52,7 @@ class Family:
     training: type[TrainingConfig] = TrainingConfig
     validated: str | None = "reconstruction"
     reconstructs: bool = True
+    sums_channels: bool = False
 
 
 FAMILIES: dict[str, Family] = {
@@ -94,6 +97,7 @@ FAMILIES: dict[str, Family] = {
         training=SupervisedTraining,
         validated=None,
         reconstructs=False,
+        sums_channels=True,
     ),
     "excess": Family(
         excess.ExcessConfig,

@@ -57,7 +57,7 @@ def test_metadata(exported, trained_run):
     calibration, record = read_calibration(trained_run), read_record(trained_run)
     assert metadata["family"] == "codae"
     assert metadata["config"]["filters"] == [8, 8]
-    assert metadata["input"] == {"kind": "coarse mask", "normalisation": "none"}
+    assert metadata["input"] == {"kind": "coarse mask", "normalisation": "none", "sums_channels": False}
     assert metadata["scores"] == {name: {"direction": calibration.scores[name].direction} for name in SCORES}
     assert metadata["training"]["files"] == record.files
     assert metadata["training"]["hash"] == record.data_hash

@@ -151,7 +151,11 @@ def test_torch_and_onnx_runtime_agree(name, n, exported, runs, background, signa
 @pytest.mark.parametrize("name", FAMILIES)
 def test_metadata(name, exported, runs):
     metadata = json.loads(session(exported[name]).get_modelmeta().custom_metadata_map["darktrigger"])
-    assert metadata["input"] == {"kind": family(name).input_kind, "normalisation": "none"}
+    assert metadata["input"] == {
+        "kind": family(name).input_kind,
+        "normalisation": "none",
+        "sums_channels": name == "cct",
+    }
     labels = {str(label): count for label, count in read_record(runs[name]).labels.items()}
     assert metadata["training"]["labels"] == labels
 
