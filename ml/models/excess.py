@@ -102,9 +102,9 @@ class Excess(nn.Module):
     Dark showers put more into an event than QCD of the same energy does: more soft tracks, more of them close
     together, more missing E_T. The model learns the distribution of these features on background: a Gaussian
     for the number of soft tracks, and one that depends on the total E_T for each feature, for missing E_T also on
-    the hardest track, whose resolution fakes it. Its score adds up the
-    deviations to the high side; events that have less of something are not called anomalous for it, which is
-    what costs a plain density its power (FACTS, section 6: 86.0% AUROC for SVJ).
+    the hardest track, whose resolution fakes it. Its score adds up the deviations to the high side. That events
+    with less of something are not called anomalous makes most of its power: the density itself as a score would
+    rank them as high as those with more.
 
     The choice of features and weights looked at a few hundred to two thousand simulated SUEP and SVJ events a
     mass; the density itself, all that is trained, sees background only. ``excess`` uses missing E_T, formed
