@@ -171,7 +171,9 @@ def test_dead_worker_is_an_error():
 
 def test_ctrl_c_leaves_parts_and_no_output(tmp_path, cache):
     script = tmp_path / "main.py"
-    script.write_text("from generation.cli import app\nif __name__ == '__main__':\n    app()\n")
+    # A shell's background jobs ignore the signal, and hand that on.
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    script.write_text(f"from generation.cli import app\nif __name__ == '__main__':\n    {listen}\n    app()\n")
     output = tmp_path / "suep.root"
     config = tmp_path / "c.yaml"
     config.write_text("batch_events: 3\n")
@@ -186,7 +188,10 @@ def test_ctrl_c_leaves_parts_and_no_output(tmp_path, cache):
         while not list(parts.glob("0*.npz")) and time.monotonic() < end:
             time.sleep(0.1)
         os.killpg(process.pid, signal.SIGINT)
-        process.communicate(timeout=60)
+        try:
+            process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode != 0
     assert not output.exists()
     finished = list(parts.glob("0*.npz"))
