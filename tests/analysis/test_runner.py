@@ -59,7 +59,7 @@ def test_histograms_are_those_of_the_events(reference: Processed, trigger: Trigg
     result = reference.datasets["suep1000"]
     assert result.cutflow == pytest.approx(cutflow)
     assert result.cutflow.selected == len(images) > 0
-    scores = event_scores(trigger, images, 16)
+    scores = event_scores(trigger, images, 16, AnalysisConfig().baselines)
     for name, values in (*((f"score_{name}", values) for name, values in scores.items()), ("ht", images.ht)):
         counts, histogram = result.histograms[f"{name}_counts"], result.histograms[name]
         edges = histogram.axes[0].edges

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from ml.counts import crowding, hardest_track, log_total_e_t, missing_e_t, soft_tracks
 from ml.excess_scores import excess, excess_tracks
-from ml.models.excess import Excess, ExcessConfig, loss
+from ml.excess_scores import missing_e_t as missing_e_t_score
+from ml.excess_scores import soft_tracks as soft_tracks_score
+from ml.models.excess import Excess, ExcessConfig, ExcessOutput, loss
 
 TRK, ECAL, HCAL = range(3)
 
@@ -66,13 +68,15 @@ def test_features_do_not_depend_on_where_phi_begins(seed: int, rows: int) -> Non
 
 
 def test_only_more_is_an_excess() -> None:
-    model = Excess(ExcessConfig())
-    output = model(torch.rand(5, 3, 72, 58))
-    low = output._replace(mean=output.feature + 1)
-    high = output._replace(mean=output.feature - torch.exp(output.log_width))
-    assert excess(torch.empty(0), low).tolist() == [0.0] * 5
-    torch.testing.assert_close(excess(torch.empty(0), high), torch.full((5,), 4.5), rtol=1e-4, atol=0)
-    torch.testing.assert_close(excess_tracks(torch.empty(0), high), torch.full((5,), 2.0), rtol=1e-4, atol=0)
+    weight = torch.tensor([1.0, 1.0, 1.0, 1.5])
+    feature = torch.tensor([[3.0, 3.0, 4.0, 5.0]] * 2)
+    mean = feature + torch.tensor([[1.0], [-2.0]])
+    output = ExcessOutput(feature, mean, torch.full_like(mean, math.log(2.0)), weight)
+    torch.testing.assert_close(output.pull, torch.tensor([[-0.5] * 4, [1.0] * 4]))
+    torch.testing.assert_close(excess(torch.empty(0), output), torch.tensor([0.0, 4.5]))
+    torch.testing.assert_close(excess_tracks(torch.empty(0), output), torch.tensor([-1.0, 2.0]))
+    torch.testing.assert_close(soft_tracks_score(torch.empty(0), output), torch.tensor([-0.5, 1.0]))
+    torch.testing.assert_close(missing_e_t_score(torch.empty(0), output), torch.tensor([-0.5, 1.0]))
 
 
 def test_density_learns_mean_and_width_of_background() -> None:
