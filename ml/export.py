@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxscript.optimizer
 import torch
 from torch import Tensor, nn
 
@@ -32,6 +33,9 @@ RECONSTRUCTION = "reconstruction"
 OPSET = 18
 
 _CALIBRATION_EVENTS = 256
+
+#: Elements of a weight that is reshaped at export.
+_LARGEST_WEIGHT = 2**24
 
 PRECISIONS = ("fp32", "fp16", "int8")
 
@@ -84,7 +88,13 @@ def to_onnx(scorer: Scorer, input_kind: str) -> onnx.ModelProto:
             external_data=False,
             verbose=False,
         )
-    assert program is not None  # noqa: S101 (None only comes from the old exporter)
+        assert program is not None  # noqa: S101 (None only comes from the old exporter)
+        # Weights must lie in the file as the convolutions take them, to be laid out or quantised; the exporter
+        # itself leaves large ones as they were.
+        onnxscript.optimizer.fold_constants(
+            program.model, output_size_limit=_LARGEST_WEIGHT, should_fold=lambda node: node.op_type == "Reshape" or None
+        )
+        onnxscript.optimizer.remove_unused_nodes(program.model)
     return program.model_proto
 
 

@@ -43,6 +43,13 @@ def same_conv2d(
     return F.conv2d(x_NCHW, weight, bias, stride, (top, left), groups=groups)
 
 
+def pointwise(x_NCHW: Tensor, conv: nn.Conv2d) -> Tensor:
+    """A 1 x 1 convolution without groups to few channels, as a matrix product, shape (n, filters, height, width)."""
+    assert conv.bias is not None  # noqa: S101 (for the type checker)
+    output_NCP = conv.weight.flatten(1) @ x_NCHW.flatten(2) + conv.bias[:, None]
+    return output_NCP.view(-1, conv.out_channels, *x_NCHW.shape[2:])
+
+
 def same_max_pool(x_NCHW: Tensor, kernel: int = 3, stride: int = 2) -> Tensor:
     """Max-pooling with 'same' padding by minus infinity."""
     top, _ = same_padding(x_NCHW.shape[2], kernel, stride)
@@ -80,52 +87,42 @@ class ConvBlock(nn.Module):
         self.conv = nn.Conv2d(channels, filters, 3, stride, groups=groups)
         self.norm = InstanceNorm(filters)
 
+    def convolve(self, x_NCHW: Tensor) -> Tensor:
+        """The convolution alone, shape (n, filters, ceil(height / stride), ceil(width / stride))."""
+        return same_conv2d(x_NCHW, self.conv.weight, stride=self.conv.stride[0], groups=self.conv.groups)
+
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """Shape (n, filters, ceil(height / stride), ceil(width / stride))."""
-        x_NCHW = same_conv2d(x_NCHW, self.conv.weight, stride=self.conv.stride[0], groups=self.conv.groups)
         # In place: the backward pass of the norm needs its input only, that of LeakyReLU its output.
-        activation_NCHW: Tensor = F.leaky_relu_(self.norm(x_NCHW), SLOPE)
+        activation_NCHW: Tensor = F.leaky_relu_(self.norm(self.convolve(x_NCHW)), SLOPE)
+        return activation_NCHW
+
+
+class PooledConvBlock(ConvBlock):
+    """A :class:`ConvBlock`, then :func:`same_max_pool`."""
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """Shape (n, filters, ceil(height / 2), ceil(width / 2))."""
+        # LeakyReLU rises everywhere, so that it may follow the pooling, which leaves it a quarter of the pixels.
+        activation_NCHW: Tensor = F.leaky_relu_(same_max_pool(self.norm(self.convolve(x_NCHW))), SLOPE)
         return activation_NCHW
 
 
 class ResidualStage(nn.Module):
     """A block that changes the shape, then two whose output is added to its own, without activation."""
 
-    def __init__(self, channels: int, filters: int, *, stride: int = 1, first_groups: int = 1, groups: int = 1) -> None:
+    def __init__(self, first: ConvBlock, groups: int) -> None:
         super().__init__()
-        self.first = ConvBlock(channels, filters, stride=stride, groups=first_groups)
+        filters = first.conv.out_channels
+        self.first = first
         self.conv1 = ConvBlock(filters, filters, groups=groups)
         self.conv2 = ConvBlock(filters, filters, groups=groups)
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
-        """Shape (n, filters, ceil(height / stride), ceil(width / stride))."""
+        """Shape of what the first block puts out."""
         x_NCHW = self.first(x_NCHW)
         residual_NCHW: Tensor = self.conv2(self.conv1(x_NCHW))
         return x_NCHW + residual_NCHW
-
-
-def bilinear_matrix(size: int) -> Tensor:
-    """Matrix that doubles one axis by linear interpolation without corner alignment, shape (2 size, size)."""
-    return F.interpolate(torch.eye(size)[None], scale_factor=2, mode="linear", align_corners=False)[0].T
-
-
-class UpSample2x(nn.Module):
-    """Bilinear up-sampling by two without corner alignment.
-
-    Two matrix products: torch's own kernel is twice as slow, and four times backward.
-    """
-
-    rows: Tensor
-    columns: Tensor
-
-    def __init__(self, height: int, width: int) -> None:
-        super().__init__()
-        self.register_buffer("rows", bilinear_matrix(height), persistent=False)
-        self.register_buffer("columns", bilinear_matrix(width).T.contiguous(), persistent=False)
-
-    def forward(self, x_NCHW: Tensor) -> Tensor:
-        """Shape (n, channels, 2 height, 2 width)."""
-        return self.rows @ x_NCHW @ self.columns
 
 
 class BatchNorm(nn.Module):

@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from darktrigger.config import StrictModel
-from ml.layers import ConvBlock, ResidualStage, UpSample2x, same_max_pool
+from ml.layers import ConvBlock, PooledConvBlock, ResidualStage, pointwise
+from ml.up_sampling import UpConvBlock
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -93,10 +94,8 @@ class ResidualEncoder(nn.Module):
         super().__init__()
         self.stages = nn.Sequential()
         for stage, filters in enumerate(config.filters):
-            first_groups = config.groups if stage else 1
-            self.stages.append(
-                ResidualStage(channels, filters, stride=2, first_groups=first_groups, groups=config.groups)
-            )
+            first = ConvBlock(channels, filters, stride=2, groups=config.groups if stage else 1)
+            self.stages.append(ResidualStage(first, config.groups))
             channels = filters
         self.latents = nn.Conv2d(channels, config.z_channels, 1)
 
@@ -114,7 +113,7 @@ class MaskEncoder(nn.Module):
         channels, *_ = shape
         self.stages = nn.ModuleList()
         for stage, filters in enumerate(config.filters):
-            self.stages.append(ConvBlock(channels, filters, groups=config.mask_groups if stage else 1))
+            self.stages.append(PooledConvBlock(channels, filters, groups=config.mask_groups if stage else 1))
             channels = filters
         height, width = latent_size(shape, len(config.filters))
         self.z = nn.Linear(height * width * channels, config.z_m)
@@ -123,7 +122,7 @@ class MaskEncoder(nn.Module):
         """Shape (n, z_m)."""
         x_NCHW = image_NCHW
         for stage in self.stages:
-            x_NCHW = same_max_pool(stage(x_NCHW))
+            x_NCHW = stage(x_NCHW)
         latents: Tensor = self.z(x_NCHW.permute(0, 2, 3, 1).flatten(1))
         return latents
 
@@ -147,15 +146,12 @@ class ResidualDecoder(nn.Module):
         self.height, self.width = shape[1:]
         size = latent_size(shape, len(config.filters))
         channels = config.z_channels
-        self.conditionings, self.up_samplings, self.stages = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        self.conditionings, self.stages = nn.ModuleList(), nn.ModuleList()
         for stage, filters in enumerate(reversed(config.filters)):
             condition = conditioning(channels, *size)
-            first_groups = config.groups if stage else 1
+            first = UpConvBlock(condition.out_channels, filters, *size, groups=config.groups if stage else 1)
             self.conditionings.append(condition)
-            self.up_samplings.append(UpSample2x(*size))
-            self.stages.append(
-                ResidualStage(condition.out_channels, filters, first_groups=first_groups, groups=config.groups)
-            )
+            self.stages.append(ResidualStage(first, config.groups))
             channels, size = filters, (2 * size[0], 2 * size[1])
         self.logits = nn.Conv2d(channels, shape[0], 1)
         self.top, self.left = (size[0] - self.height) // 2, (size[1] - self.width) // 2
@@ -163,8 +159,8 @@ class ResidualDecoder(nn.Module):
     def forward(self, z_NCHW: Tensor, z_m_NK: Tensor | None) -> Tensor:
         """Shape (n, 1, 72, 58); ``z_m_NK`` is None for a decoder without conditioning."""
         x_NCHW = z_NCHW
-        for condition, up_sample, stage in zip(self.conditionings, self.up_samplings, self.stages, strict=True):
-            x_NCHW = stage(up_sample(condition(x_NCHW, z_m_NK)))
+        for condition, stage in zip(self.conditionings, self.stages, strict=True):
+            x_NCHW = stage(condition(x_NCHW, z_m_NK))
         # The centre crop commutes with the 1 x 1 convolution, and is cheaper after it.
-        logits: Tensor = self.logits(x_NCHW)
+        logits: Tensor = pointwise(x_NCHW, self.logits)
         return logits[:, :, self.top : self.top + self.height, self.left : self.left + self.width]

@@ -32,7 +32,7 @@ def _sum(x_NCHW: Tensor) -> Tensor:
 def bce(image_NCHW: Tensor, output: Any) -> Tensor:
     """Binary cross-entropy, from the logits, so that no probability has to be clipped."""
     # Written out, since the ONNX exporter turns torch's own into log(sigmoid), which is infinite for sure pixels.
-    return _sum(image_NCHW * F.softplus(-output.logits) + (1 - image_NCHW) * F.softplus(output.logits))
+    return _sum(F.softplus(output.logits) - image_NCHW * output.logits)
 
 
 def sse(image_NCHW: Tensor, output: Any) -> Tensor:

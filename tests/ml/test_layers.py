@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ml.layers import BatchNorm, ConvBlock, UpSample2x, mixes_events, same_max_pool, same_padding
+from ml.layers import BatchNorm, ConvBlock, PooledConvBlock, mixes_events, pointwise, same_max_pool, same_padding
 
 
 def random(*shape, seed=0):
@@ -50,10 +50,24 @@ def test_conv_block(stride):
     assert_same(block(x_NCHW), expected, x_NCHW, block.conv.weight, block.norm.weight, block.norm.bias)
 
 
-def test_up_sampling():
-    x_NCHW = random(2, 3, 5, 4)
-    expected = F.interpolate(x_NCHW, scale_factor=2, mode="bilinear", align_corners=False)
-    assert_same(UpSample2x(5, 4)(x_NCHW), expected, x_NCHW)
+def test_pooled_block_is_the_block_then_the_pooling():
+    x_NCHW = random(3, 8, 18, 15)
+    block, plain = PooledConvBlock(8, 16, groups=2), ConvBlock(8, 16, groups=2)
+    torch.nn.init.normal_(block.norm.weight, generator=torch.Generator().manual_seed(1))
+    plain.load_state_dict(block.state_dict())
+    found, expected = block(x_NCHW), same_max_pool(plain(x_NCHW))
+    assert torch.equal(found, expected)
+    for one, other in zip(
+        torch.autograd.grad(found.square().sum(), [x_NCHW, *block.parameters()], allow_unused=True),
+        torch.autograd.grad(expected.square().sum(), [x_NCHW, *plain.parameters()], allow_unused=True),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other)
+
+
+def test_pointwise():
+    x_NCHW, conv = random(3, 8, 5, 4), torch.nn.Conv2d(8, 2, 1)
+    assert_same(pointwise(x_NCHW, conv), conv(x_NCHW), x_NCHW, conv.weight, conv.bias)
 
 
 def test_batch_norm():
