@@ -1,9 +1,11 @@
-"""Milliseconds an event of the exported CoDAE and of its mask encoder alone, on one thread.
+"""Milliseconds an event of the exported CoDAE, of its mask encoder alone and of a student, on one thread.
 
 ONNX Runtime beside torch eager, on real images, with random weights (time does not depend on
-them); the variants take turns, so that a busy machine slows all.
+them); the variants take turns, so that a busy machine slows all. The last column says how many
+times faster than a plain float32 export of the CoDAE (``benchmarks/plain_codae.py``, from which
+not even a score is asked) a variant is: the ratio of the medians.
 
-    python -m benchmarks.inference [--repeats 200]
+    python -m benchmarks.inference [--repeats 200] [--model TRIGGER.onnx ...]
 """
 
 from __future__ import annotations
@@ -18,75 +20,107 @@ import numpy as np
 import onnxruntime
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from analysis.trigger import Trigger
+from benchmarks.plain_codae import PlainCoDAE
 from imaging.config import ImagingConfig
 from imaging.convert import Sample, convert
-from imaging.dense import coarse_mask
+from imaging.dense import model_input
 from imaging.image_file import read_image_file
 from ml.export import Scorer, to_onnx
+from ml.models import student
 from ml.models.codae import SCORES, CoDAE, CoDAEConfig
+from ml.models.student import Student, StudentConfig
 from ml.networks import MaskEncoder
 
 DATA = Path(__file__).parents[1] / "tests" / "data" / "qcd.root"
+PLAIN = "plain CoDAE, ONNX Runtime"
 Run = Callable[[NDArray[np.float32]], object]
 
+#: What runs, and the kind of images that it takes.
+Variant = tuple[Run, str]
 
-def real_images() -> NDArray[np.float32]:
-    """Mask images of the real QCD events in tests/data, shape (n, 1, 72, 58)."""
+
+class Logits(Scorer):
+    """A network whose output is one tensor, as it is."""
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """The network's output."""
+        return (self.model(image),)
+
+
+def real_images() -> dict[str, NDArray[np.float32]]:
+    """The real QCD events in tests/data, shape (n, channels, 72, 58), by kind."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "qcd.parquet"
         convert([str(DATA)], path, Sample(process="qcd"), ImagingConfig())
-        return coarse_mask(read_image_file(path).images)
+        images = read_image_file(path).images
+    return {kind: model_input(images, kind) for kind in ("coarse mask", "coarse E_T")}
 
 
-def runtime(scorer: Scorer) -> Run:
+def runtime(scorer: Scorer, kind: str = "coarse mask") -> Variant:
     """A scorer in ONNX Runtime, on one thread."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    model = to_onnx(scorer, "coarse mask").SerializeToString()
+    model = to_onnx(scorer, kind).SerializeToString()
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    return lambda image_NCHW: session.run(None, {"image": image_NCHW})
+    return lambda image_NCHW: session.run(None, {"image": image_NCHW}), kind
 
 
-def eager(module: Scorer | MaskEncoder) -> Run:
+def eager(module: Scorer | MaskEncoder) -> Variant:
     """A module in torch."""
 
     def run(image_NCHW: NDArray[np.float32]) -> object:
         with torch.inference_mode():
             return module(torch.from_numpy(image_NCHW))
 
-    return run
+    return run, "coarse mask"
+
+
+def exported(path: Path) -> Variant:
+    """A trigger model from a file, on one thread."""
+    trigger = Trigger(path)
+    return lambda image_NCHW: trigger.session.run(None, {"image": image_NCHW}), trigger.metadata.input.kind
 
 
 def main() -> None:
     """Time all variants and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=200, help="calls at batch 1; a twentieth of it at 128 (200)")
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--model", type=Path, nargs="*", default=[], help="trigger models of coarse images to time too")
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     model = CoDAE(CoDAEConfig()).eval()
     full, latents = Scorer(model, SCORES), Scorer(model, ("z1", "z2"))
     variants = {
+        PLAIN: runtime(Logits(PlainCoDAE().eval(), ("logits",))),
         "CoDAE, ONNX Runtime": runtime(full),
         "CoDAE, torch": eager(full),
         "mask encoder, ONNX Runtime": runtime(latents),
         "mask encoder, torch": eager(model.mask_encoder),
     }
+    for kind in ("coarse mask", "coarse E_T"):
+        scorer = Scorer(Student(StudentConfig(input=kind)).eval(), student.SCORES)
+        variants[f"student of {kind}"] = runtime(scorer, kind)
+    variants |= {str(path.name): exported(path) for path in arguments.model}
     images = real_images()
     print(f"float32, one thread, torch {torch.__version__}, ONNX Runtime {onnxruntime.__version__}; ms an event")
-    print(f"{'':28} {'batch':>5} {'calls':>5} {'median':>8} {'99th percentile':>16}")
-    for batch, calls in ((1, repeats), (128, max(3, repeats // 20))):
-        image_NCHW = np.resize(images, (batch, *images.shape[1:]))
+    print(f"{'':28} {'batch':>5} {'calls':>5} {'median':>8} {'99th percentile':>16} {'plain / this':>13}")
+    for batch, calls in ((1, arguments.repeats), (128, max(3, arguments.repeats // 20))):
+        image_NCHW = {kind: np.resize(image, (batch, *image.shape[1:])) for kind, image in images.items()}
         times: dict[str, list[float]] = {name: [] for name in variants}
-        for run in variants.values():
-            run(image_NCHW)
+        for run, kind in variants.values():
+            run(image_NCHW[kind])
         for _ in range(calls):
-            for name, run in variants.items():
+            for name, (run, kind) in variants.items():
                 begin = time.perf_counter()
-                run(image_NCHW)
+                run(image_NCHW[kind])
                 times[name].append((time.perf_counter() - begin) / batch * 1e3)
-        for name, seconds in times.items():
-            print(f"{name:28} {batch:5d} {calls:5d} {np.median(seconds):8.2f} {np.quantile(seconds, 0.99):16.2f}")
+        for name, spent in times.items():
+            median, slow = np.median(spent), np.quantile(spent, 0.99)
+            ratio = np.median(times[PLAIN]) / median
+            print(f"{name:28} {batch:5d} {calls:5d} {median:8.3f} {slow:16.3f} {ratio:13.1f}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The training step of a supervised classifier, for Lightning."""
+"""The training step of models that learn labels or other targets, for Lightning."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ml.data import LabelledImages
 from ml.module import Loss, Reconstruction
 from ml.threads import Map
 from ml.training_config import TrainingConfig
@@ -24,7 +23,22 @@ def balanced(loss: Loss, weight_L: Tensor) -> Loss:
     return weighed
 
 
-class Classification(Reconstruction):
+class Targeted(Reconstruction):
+    """Trains a model on batches of images and targets, which its loss maps to (n,) with the output."""
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:  # type: ignore[override]
+        """One step of the optimiser on one batch."""
+        image_NCHW, target_N = batch
+        self.optimise(image_NCHW, batch_index, target_N)
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:  # type: ignore[override]  # noqa: ARG002
+        """Loss of one batch."""
+        image_NCHW, target_N = batch
+        loss = self.loss(target_N, self.model(image_NCHW)).mean()
+        self.log("val_loss", loss, batch_size=len(image_NCHW))
+
+
+class Classification(Targeted):
     """Trains a model to tell labels; validation gives the loss alone.
 
     Parameters
@@ -45,12 +59,3 @@ class Classification(Reconstruction):
         self, model: nn.Module, loss: Loss, config: TrainingConfig, weight_L: NDArray[np.float32], each: Map = map
     ) -> None:
         super().__init__(model, balanced(loss, torch.from_numpy(weight_L)), config, each, validated=None)
-
-    def training_step(self, batch: LabelledImages, batch_index: int) -> None:  # type: ignore[override]
-        """One step of the optimiser on one batch."""
-        self.optimise(batch.image, batch_index, batch.label)
-
-    def validation_step(self, batch: LabelledImages, batch_index: int) -> None:  # type: ignore[override]  # noqa: ARG002
-        """Loss of one batch."""
-        loss = self.loss(batch.label, self.model(batch.image)).mean()
-        self.log("val_loss", loss, batch_size=len(batch.image))

@@ -33,12 +33,13 @@ def run_config(family_name: str, data: Mapping[str, Any] | None = None, source: 
         No such family, or a key or value that does not fit; ``source`` says where it came from.
     """
     # The family is looked up first: which keys the sections may have, and their defaults, depend on it.
-    sections: Any = {"model": {}, **(data or {})} if isinstance(data, Mapping | None) else data
+    sections: Any = {"model": {}, "training": {}, **(data or {})} if isinstance(data, Mapping | None) else data
     return validate(_schema(family(family_name)), sections, source)
 
 
 @cache
 def _schema(spec: Family) -> type[RunConfig[Any]]:
     base: Any = RunConfig.__class_getitem__(spec.config)
-    training: Any = (spec.training, spec.training())
+    # Required, since a family's training may have settings without a default.
+    training: Any = (spec.training, ...)
     return cast("type[RunConfig[Any]]", create_model("RunConfig", __base__=base, training=training))

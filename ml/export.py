@@ -23,9 +23,10 @@ from darktrigger.provenance import versions
 from imaging.dense import INPUT_SHAPES
 from ml.calibration import read_calibration
 from ml.data import PlainBatches, load_images
+from ml.distillation import TARGETS, read_targets
 from ml.quantize import Batch, to_float16, to_int8
 from ml.registry import Family, family
-from ml.run_folder import load_model, read_config, read_record
+from ml.run_folder import RunRecord, load_model, read_config, read_record
 from ml.scores import SCORES, select
 
 METADATA_KEY = "darktrigger"
@@ -136,11 +137,12 @@ def export_run(
         raise ConfigError(f"precision: expected one of {', '.join(PRECISIONS)} (found '{precision}')")
     run_dir, record = Path(run_dir), read_record(Path(run_dir))
     spec = family(record.family)
+    kind = spec.kind(read_config(run_dir, record.family).model)
     names = select(None if scores is None else tuple(scores), spec.scores)
     if reconstruction and not spec.reconstructs:
         raise ConfigError(f"reconstruction: asked for, but a {record.family} rebuilds no image")
     metadata = describe(run_dir, spec, names, precision) | {RECONSTRUCTION: reconstruction}
-    model = to_onnx(Scorer(load_model(run_dir), names, reconstruction=reconstruction), spec.input_kind)
+    model = to_onnx(Scorer(load_model(run_dir), names, reconstruction=reconstruction), kind)
     if precision == "fp16":
         model = to_float16(model, keep=score_nodes(model))
     elif precision == "int8":
@@ -177,7 +179,7 @@ def calibration_images(run_dir: Path, spec: Family) -> Iterator[Batch]:
     record, config = read_record(run_dir), read_config(run_dir, read_record(run_dir).family)
     settings = config.training
     data = load_images(
-        [Path(path) for path in record.files], spec.input_kind, settings.entries, settings.events, settings.seed
+        [Path(path) for path in record.files], spec.kind(config.model), settings.entries, settings.events, settings.seed
     )
     if data.files != record.files:
         raise ModelFileError(run_dir, f"{', '.join(data.files)} changed since the training; int8 is calibrated on them")
@@ -193,7 +195,11 @@ def describe(run_dir: Path, spec: Family, names: Sequence[str], precision: str) 
     return {
         "family": record.family,
         "config": config.model.model_dump(mode="json"),
-        "input": {"kind": spec.input_kind, "normalisation": "none", "sums_channels": spec.sums_channels},
+        "input": {
+            "kind": spec.kind(config.model),
+            "normalisation": "none",
+            "sums_channels": spec.sums_channels,
+        },
         "scores": {name: {"direction": calibration.scores[name].direction} for name in names},
         "training": {
             "files": record.files,
@@ -201,11 +207,21 @@ def describe(run_dir: Path, spec: Family, names: Sequence[str], precision: str) 
             "events": record.events,
             "labels": record.labels,
             "entries": config.training.entries.model_dump(mode="json"),
+            **taught_by(run_dir, record),
         },
         "seed": config.training.seed,
         "precision": precision,
         "versions": record.versions | versions("torch", "onnx", "onnxscript"),
     }
+
+
+def taught_by(run_dir: Path, record: RunRecord) -> dict[str, Any]:
+    """Of a student, its teacher, and the centre and unit of the student's score in the teacher's own units."""
+    if record.teacher is None:
+        return {}
+    targets = read_targets(run_dir / TARGETS)
+    # The targets have their anomalous end up, whatever the direction of the teacher's score.
+    return {"teacher": record.teacher.model_dump() | {"location": targets.location, "scale": targets.scale}}
 
 
 @contextmanager

@@ -11,9 +11,10 @@ from torch import Tensor
 from darktrigger.config import StrictModel, unknown_key_message
 from darktrigger.errors import ConfigError
 from ml.energy_scores import inverse_dice_loss
-from ml.models import cae, cct, codae, codvae, convae, dirichlet, excess, heimel
+from ml.inputs import ChosenInput
+from ml.models import cae, cct, codae, codvae, convae, dirichlet, excess, heimel, student
 from ml.scores import bce, sse
-from ml.training_config import SupervisedTraining, TrainingConfig
+from ml.training_config import DistillationTraining, SupervisedTraining, TrainingConfig
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,12 @@ class Family:
     model
         Its network (an ``nn.Module`` with ``reset_parameters(generator)``), built from a configuration.
     input_kind
-        Kind of dense input, a key of :data:`imaging.dense.INPUT_SHAPES`.
+        Kind of dense input, a key of :data:`imaging.dense.INPUT_SHAPES`; the default where the configuration
+        chooses, see :meth:`kind`.
     loss
         Maps images (n, C, H, W) and the model's output to (n,); training minimises its mean. In
-        supervised training it maps labels (n,) instead, 0 for background.
+        supervised training it maps labels (n,) instead, 0 for background, and in distillation the
+        teacher's scores (n,).
     scores
         Names in :data:`ml.scores.SCORES`.
     training
@@ -53,6 +56,10 @@ class Family:
     validated: str | None = "reconstruction"
     reconstructs: bool = True
     sums_channels: bool = False
+
+    def kind(self, config: StrictModel) -> str:
+        """Kind of dense input of the model of a configuration."""
+        return config.input if isinstance(config, ChosenInput) else self.input_kind
 
 
 FAMILIES: dict[str, Family] = {
@@ -106,6 +113,16 @@ FAMILIES: dict[str, Family] = {
         excess.loss,
         excess.SCORES,
         training=excess.ExcessTraining,
+        validated=None,
+        reconstructs=False,
+    ),
+    "student": Family(
+        student.StudentConfig,
+        student.Student,
+        "coarse E_T",
+        student.loss,
+        student.SCORES,
+        training=DistillationTraining,
         validated=None,
         reconstructs=False,
     ),

@@ -18,6 +18,7 @@ from ml.callbacks import BEST
 from ml.config import RunConfig, run_config
 from ml.data import ImageData
 from ml.registry import family
+from ml.teacher import TeacherRecord
 
 CONFIG, RECORD = "config.yaml", "run.json"
 
@@ -37,6 +38,8 @@ class RunRecord(StrictModel):
         How many of them have each label, 0 for background; empty in records of older versions.
     versions
         Versions of the software that started the run.
+    teacher
+        Of a student, who taught it.
     """
 
     family: str
@@ -44,6 +47,7 @@ class RunRecord(StrictModel):
     events: int
     labels: dict[int, int] = Field(default_factory=dict)
     versions: dict[str, str]
+    teacher: TeacherRecord | None = None
 
     @property
     def data_hash(self) -> str:
@@ -51,7 +55,7 @@ class RunRecord(StrictModel):
         return hash_of({"files": list(self.files.values())})
 
 
-def new_record(family_name: str, data: ImageData) -> RunRecord:
+def new_record(family_name: str, data: ImageData, teacher: TeacherRecord | None = None) -> RunRecord:
     """Record of a run that starts now."""
     return RunRecord(
         family=family_name,
@@ -59,6 +63,7 @@ def new_record(family_name: str, data: ImageData) -> RunRecord:
         events=len(data),
         labels=data.events_by_label,
         versions=versions("torch", "lightning", "numpy"),
+        teacher=teacher,
     )
 
 
@@ -111,6 +116,10 @@ def _check_same(run_dir: Path, record: RunRecord, config: RunConfig[Any]) -> Non
         raise TrainingError(
             f"{run_dir}: cannot resume with other data: the run used {before.events} events of "
             f"{', '.join(before.files)}; found {record.events} of {', '.join(record.files)}, with another content"
+        )
+    if before.teacher != record.teacher:
+        raise TrainingError(
+            f"{run_dir}: cannot resume with another teacher: it was {before.teacher}, now {record.teacher}"
         )
 
 

@@ -103,6 +103,12 @@ def classifier(image_NCHW: Tensor, output: Any) -> Tensor:  # noqa: ARG001
     return log_odds_N
 
 
+def student(image_NCHW: Tensor, output: Any) -> Tensor:  # noqa: ARG001
+    """Estimate of a teacher's score in units of its spread on background, with its anomalous end up."""
+    score_N: Tensor = output.score
+    return score_N
+
+
 @dataclass(frozen=True)
 class Score:
     """A score and which of its ends is anomalous.
@@ -139,6 +145,7 @@ SCORES: dict[str, Score] = {
     "excess_tracks": Score(excess_tracks, "higher"),
     "soft_tracks": Score(soft_tracks, "higher"),
     "missing_e_t": Score(missing_e_t, "higher"),
+    "student": Score(student, "higher"),
 }
 
 

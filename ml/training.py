@@ -9,33 +9,30 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
-from lightning.pytorch import LightningDataModule, Trainer
-from numpy.typing import NDArray
+from lightning.pytorch import Trainer
 from torch import nn
 
 from darktrigger.files import write_json
 from darktrigger.memory import keep_freed_memory
 from darktrigger.progress import progress
+from ml.batches import Batches
 from ml.calibration import CALIBRATION, activity, calibrate, evaluate
 from ml.callbacks import LAST, Epoch, RunFolder, Steps, exhausted
-from ml.classification import Classification
+from ml.classification import Classification, Targeted
 from ml.config import RunConfig
 from ml.curves import plot_curves
-from ml.data import ImageData, LabelledBatches, PlainBatches, TrainingBatches, load_images
-from ml.events import Labelled, class_weights
+from ml.data import load_images
+from ml.distillation import DistillationBatches, Standardised
 from ml.module import Reconstruction
 from ml.registry import Family, family
 from ml.run_folder import claim, load_checkpoint, load_model, new_record
 from ml.streams import torch_stream
+from ml.teacher import Teacher
 from ml.threads import Map, thread_map
-from ml.training_config import TrainingConfig
+from ml.training_config import DistillationTraining
 
 logger = logging.getLogger(__name__)
-
-#: Events in a batch where nothing is trained; small, so that a batch stays in the cache.
-EVALUATION_BATCH = 16
 
 
 def native_bfloat16() -> bool:
@@ -50,47 +47,6 @@ def native_bfloat16() -> bool:
 def lightning_precision(precision: str) -> Literal["bf16-mixed", "32-true"]:
     """Lightning's name of a precision of :class:`TrainingConfig`."""
     return "bf16-mixed" if precision == "bfloat16" or (precision == "auto" and native_bfloat16()) else "32-true"
-
-
-class Batches(LightningDataModule):
-    """Training batches, drawn anew each epoch, and validation batches; with labels where the training is supervised."""
-
-    def __init__(self, data: ImageData, config: TrainingConfig) -> None:
-        super().__init__()
-        self.data, self.config = data, config
-        self.training_rows, self.validation_rows = config.events.split(
-            data.label, config.validation_fraction, config.seed
-        )
-        self.supervised = isinstance(config.events, Labelled)
-
-    def train_dataloader(self) -> TrainingBatches | LabelledBatches:
-        """The current epoch's batches."""
-        epoch = self.trainer.current_epoch if self.trainer else 0
-        settings = self.config
-        batches = TrainingBatches(
-            self.data,
-            self.training_rows,
-            batch_size=settings.batch_size,
-            seed=settings.seed,
-            epoch=epoch,
-            augmentation=settings.augmentation,
-        )
-        return LabelledBatches(batches) if self.supervised else batches
-
-    def val_dataloader(self) -> PlainBatches | LabelledBatches:
-        """All validation events."""
-        batches = PlainBatches(self.data, self.validation_rows, batch_size=EVALUATION_BATCH)
-        return LabelledBatches(batches) if self.supervised else batches
-
-    def background_batches(self) -> PlainBatches:
-        """The validation events that are background, without labels."""
-        rows = self.validation_rows[self.data.label[self.validation_rows] == 0]
-        return PlainBatches(self.data, rows, batch_size=EVALUATION_BATCH)
-
-    @property
-    def class_weights(self) -> NDArray[np.float32]:
-        """Weight of an event by its label, from the training events; see :func:`ml.events.class_weights`."""
-        return class_weights(self.data.label[self.training_rows])
 
 
 def train(
@@ -127,11 +83,17 @@ def train(
     spec = family(family_name)
     run_dir = Path(run_dir)
     settings = config.training
-    data = load_images(
-        [Path(path) for path in image_files], spec.input_kind, settings.entries, settings.events, settings.seed
-    )
-    batches = Batches(data, settings)
-    claim(run_dir, new_record(family_name, data), config, resume=resume)
+    files = [Path(path) for path in image_files]
+    data = load_images(files, spec.kind(config.model), settings.entries, settings.events, settings.seed)
+    if isinstance(settings, DistillationTraining):
+        teacher = Teacher(settings.teacher, settings.score)
+        lessons = DistillationBatches(data, settings)
+        claim(run_dir, new_record(family_name, data, teacher.record), config, resume=resume)
+        lessons.ask(teacher, files, run_dir)
+        batches: Batches = lessons
+    else:
+        batches = Batches(data, settings)
+        claim(run_dir, new_record(family_name, data), config, resume=resume)
     plot_curves(fit(spec, batches, run_dir, config), run_dir)
     scores = evaluate(load_model(run_dir), batches.background_batches(), spec.scores)
     calibration = calibrate(scores, activity(batches.background_batches()))
@@ -177,6 +139,10 @@ def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -
 
 def training_module(spec: Family, model: nn.Module, batches: Batches, each: Map) -> Reconstruction:
     """The model with its training step."""
+    if isinstance(batches, DistillationBatches):
+        pupil: Standardised = model  # type: ignore[assignment]
+        pupil.standardise(batches.targets.location, batches.targets.scale)
+        return Targeted(model, spec.loss, batches.config, each, spec.validated)
     if batches.supervised:
         return Classification(model, spec.loss, batches.config, batches.class_weights, each)
     return Reconstruction(model, spec.loss, batches.config, each, spec.validated)

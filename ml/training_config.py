@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -9,6 +10,7 @@ from pydantic import Field
 from darktrigger.config import StrictModel
 from imaging.split import EntrySplit
 from ml.events import BackgroundOnly, Contaminated, EventPolicy, Labelled
+from ml.overlays import OverlayConfig
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -62,6 +64,11 @@ class TrainingConfig(StrictModel):
         """Which events a model of this kind trains on."""
         return BackgroundOnly()
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files beside the images that the training reads."""
+        return ()
+
 
 class SupervisedTraining(TrainingConfig):
     """Training on labelled images, background against all signals, every class with the same total weight."""
@@ -89,3 +96,31 @@ class ContaminatedTraining(TrainingConfig):
     def events(self) -> EventPolicy:
         """Background, and signal events drawn from all those given."""
         return Contaminated(self.contamination)
+
+
+class DistillationTraining(TrainingConfig):
+    """Training on a teacher's score of background events, see :mod:`ml.distillation`.
+
+    Many small steps with a high learning rate, since there are few parameters.
+
+    Parameters
+    ----------
+    teacher
+        Trigger model (ONNX); a relative path starts in the current folder.
+    score
+        Its score to learn.
+    overlays
+        Overlays of two background events, to train on beside the events.
+    """
+
+    teacher: Path
+    score: str
+    overlays: OverlayConfig = OverlayConfig()
+    epochs: Count = 15
+    micro_batch: Count | None = 32
+    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The teacher."""
+        return (self.teacher,)

@@ -171,7 +171,12 @@ class Chain:
             train(section.family, images, folder, config, resume=True)
             return sorted(path for path in folder.iterdir() if path.is_file())
 
-        self._stage("train", {"family": section.family, "config": config.model_dump(mode="json")}, images, work)
+        self._stage(
+            "train",
+            {"family": section.family, "config": config.model_dump(mode="json")},
+            [*images, *config.training.files],
+            work,
+        )
 
     def _export(self) -> None:
         folder = self.output / "train"

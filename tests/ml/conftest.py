@@ -1,11 +1,13 @@
 """The original Keras models as torch models; background images of real events."""
 
+import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from torch import Tensor
@@ -154,3 +156,25 @@ def trained_run(background: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     settings = {"epochs": 2, "batch_size": 8, "validation_fraction": 0.25, "entries": {"modulo": 4, "keep": [0, 1, 2]}}
     train("codae", [background], folder, run_config("codae", {"model": SMALL["codae"], "training": settings}))
     return folder
+
+
+@pytest.fixture(scope="session")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Trigger model of coarse masks, made by hand: ``lit`` pixels (higher), and their negative, ``dark`` (lower)."""
+    path = tmp_path_factory.mktemp("teacher") / "teacher.onnx"
+    tensor, make = onnx.TensorProto.FLOAT, onnx.helper.make_node
+    graph = onnx.helper.make_graph(
+        [make("ReduceSum", ["image", "axes"], ["lit"], keepdims=0), make("Neg", ["lit"], ["dark"])],
+        "teacher",
+        [onnx.helper.make_tensor_value_info("image", tensor, ["N", 1, 72, 58])],
+        [onnx.helper.make_tensor_value_info(name, tensor, ["N"]) for name in ("lit", "dark")],
+        [onnx.helper.make_tensor("axes", onnx.TensorProto.INT64, [3], [1, 2, 3])],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10)
+    metadata = {
+        "input": {"kind": "coarse mask"},
+        "scores": {"lit": {"direction": "higher"}, "dark": {"direction": "lower"}},
+    }
+    onnx.helper.set_model_props(model, {"darktrigger": json.dumps(metadata)})
+    onnx.save(model, path)
+    return path
