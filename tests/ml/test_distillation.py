@@ -144,7 +144,7 @@ def test_record_and_metadata_name_the_teacher(runs, exported, teacher, backgroun
         "location": targets.location,
         "scale": targets.scale,
     }
-    assert metadata["input"] == {"kind": "coarse E_T", "normalisation": "none"}
+    assert metadata["input"] == {"kind": "coarse E_T", "normalisation": "none", "sums_channels": False}
     assert metadata["training"]["labels"] == {"0": record.events}
     state = load_checkpoint(runs["coarse E_T"] / "best.ckpt")["state_dict"]
     assert state["model.location"].item() == pytest.approx(targets.location)
