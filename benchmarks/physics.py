@@ -18,8 +18,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
+from analysis.evaluation.ranked import ranked, value_edges
+from analysis.roc import auroc
 from darktrigger.files import read_json
 from generation.production import sidecar_of
 from imaging.image_file import iterate_image_file, read_metadata
@@ -85,13 +86,14 @@ def read(paths: Sequence[Path]) -> dict[Key, Events]:
     return samples
 
 
-def auroc(signal: NDArray[np.float64], background: NDArray[np.float64]) -> tuple[float, float]:
-    """Area under the ROC curve and its error (DeLong); ties count half."""
-    n, m = len(signal), len(background)
-    ranks = rankdata(np.concatenate([signal, background]))
-    of_signal = (ranks[:n] - rankdata(signal)) / m
-    of_background = 1 - (ranks[n:] - rankdata(background)) / n
-    return float(of_signal.mean()), float(np.sqrt(of_signal.var(ddof=1) / n + of_background.var(ddof=1) / m))
+def compare(signal: NDArray[np.float64], background: NDArray[np.float64]) -> tuple[float, float]:
+    """Area under the ROC curve and its error (DeLong), as ``darktrigger evaluate`` has them, per cent."""
+    samples = (signal, background)
+    edges = value_edges(samples)
+    area = auroc(*(ranked(values, np.ones(len(values)), edges) for values in samples))
+    if area is None or area.uncertainty is None:
+        raise SystemExit("too few events for an area under the ROC curve")
+    return 100 * area.value, 100 * area.uncertainty
 
 
 def measure(events: Events, background: Events | None) -> dict[str, tuple[float, float]]:
@@ -104,8 +106,7 @@ def measure(events: Events, background: Events | None) -> dict[str, tuple[float,
         "tracker E_T [GeV]": (float(events.e_t.mean()), float(events.e_t.std() / np.sqrt(n))),
     }
     if background is not None:
-        value, error = auroc(events.n_tracks, background.n_tracks)
-        figures["AUROC n_tracks [%]"] = (100 * value, 100 * error)
+        figures["AUROC n_tracks [%]"] = compare(events.n_tracks, background.n_tracks)
     return figures
 
 
