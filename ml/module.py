@@ -13,6 +13,7 @@ from darktrigger.errors import TrainingError
 from ml.batch_norm import TracksMoments
 from ml.layers import mixes_events
 from ml.micro_batches import micro_batches
+from ml.schedules import learning_rate
 from ml.ssim import ssim
 from ml.streams import torch_stream
 from ml.threads import Map
@@ -182,6 +183,8 @@ class Reconstruction(LightningModule):
         noise = self.noise(len(image_NCHW), batch_index)
         loss = accumulate_gradient(self.model, self.loss, image_NCHW, self.micro_batch, each, noise, target)
         clip_each(self.parameters(), self.config.clip_norm)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(self.config, self.global_step, int(self.trainer.estimated_stepping_batches))
         optimizer.step()
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(image_NCHW))
 

@@ -30,6 +30,9 @@ class TrainingConfig(StrictModel):
         the whole batch elsewhere. A model that normalises over the batch takes it whole.
     learning_rate, weight_decay
         Of AdamW; the decay is multiplied by the learning rate.
+    schedule
+        Of the learning rate: ``constant``, or ``cosine``, half a period from the learning rate to zero over all
+        steps of all epochs, which makes more of few epochs.
     clip_norm
         Largest l2 norm of the gradient of each parameter tensor, one by one as Keras' ``clipnorm``.
     validation_fraction
@@ -51,6 +54,7 @@ class TrainingConfig(StrictModel):
     micro_batch: Count | None = None
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    schedule: Literal["constant", "cosine"] = "constant"
     clip_norm: Annotated[float, Field(gt=0)] = 1.0
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
     patience: Count = 10
