@@ -149,6 +149,13 @@ def evaluate(
             "(default: all).",
         ),
     ] = None,
+    signal_entries: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULO:KEEP",
+            help="Signal events to use, likewise: those that did not train a supervised model (default: all).",
+        ),
+    ] = None,
     weights: Annotated[
         EventWeights | None,
         typer.Option(help="How events count: by the generator's weight, or once each as in the papers (unit)."),
@@ -168,11 +175,11 @@ def evaluate(
     from imaging.split import EntrySplit
 
     settings = load_config(EvaluationConfig, config)
-    entries = None if background_entries is None else EntrySplit.parse(background_entries).model_dump()
     options: dict[str, object] = {
         "target_tpr": target_tpr,
         "seed": seed,
-        "background_entries": entries,
+        "background_entries": background_entries and EntrySplit.parse(background_entries).model_dump(),
+        "signal_entries": signal_entries and EntrySplit.parse(signal_entries).model_dump(),
         "weights": weights and weights.value,
         "batch_size": batch_size,
     }

@@ -85,7 +85,7 @@ def evaluate(
     models = group_models(triggers)
     rows = rows_of(models)
     sources = _open(paths, triggers)
-    samples = collect(triggers, sources, config.background_entries, config.batch_size, config.examples)
+    samples = collect(triggers, sources, config)
     if config.weights == "unit":
         samples = {key: replace(sample, weight=np.ones(len(sample.weight))) for key, sample in samples.items()}
     benchmarks = _benchmarks(samples, sources)

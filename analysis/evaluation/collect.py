@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.binned import FloatArray
+from analysis.evaluation.config import EvaluationConfig
 from analysis.evaluation.quality import Quality, quality_of
 from analysis.evaluation.rows import Column
 from analysis.scores import BASELINES, baseline_scores, finite, oriented
@@ -17,7 +18,6 @@ from analysis.trigger import Trigger
 from darktrigger.progress import progress
 from imaging.image_set import ImageSet
 from imaging.image_source import ImageSource
-from imaging.split import EntrySplit
 
 #: Events of a file that are in memory at a time.
 _STEP = 4096
@@ -80,9 +80,7 @@ class _Parts:
         )
 
 
-def collect(
-    triggers: Sequence[Trigger], sources: Sequence[ImageSource], entries: EntrySplit, batch_size: int, examples: int
-) -> dict[Key, Sample]:
+def collect(triggers: Sequence[Trigger], sources: Sequence[ImageSource], config: EvaluationConfig) -> dict[Key, Sample]:
     """Score every event; images exist for one step at a time, scores (four bytes each) for all.
 
     Parameters
@@ -91,12 +89,8 @@ def collect(
         Trigger models.
     sources
         Files of images.
-    entries
-        Background events to use.
-    batch_size
-        Events of which dense images exist at a time.
-    examples
-        Events of each sample to keep with their reconstructions.
+    config
+        Which events to use, how many at a time, and how many to keep with their reconstructions.
 
     Raises
     ------
@@ -109,9 +103,13 @@ def collect(
     with progress("evaluating", len(sources)) as advance:
         for source in sources:
             for chunk in source.iterate(_STEP):
-                kept = chunk[(chunk.label != 0) | entries.mask(chunk.entry)]
-                for key, events in _by_sample(kept):
-                    _add(parts.setdefault(key, _Parts()), key, events, source, triggers, batch_size, examples)
+                kept = np.where(
+                    chunk.label == 0,
+                    config.background_entries.mask(chunk.entry),
+                    config.signal_entries.mask(chunk.entry),
+                )
+                for key, events in _by_sample(chunk[kept]):
+                    _add(parts.setdefault(key, _Parts()), key, events, source, triggers, config)
             advance(1)
     return {key: parts[key].joined() for key in sorted(parts)}
 
@@ -128,8 +126,7 @@ def _add(
     events: ImageSet,
     source: ImageSource,
     triggers: Sequence[Trigger],
-    batch_size: int,
-    examples: int,
+    config: EvaluationConfig,
 ) -> None:
     parts.weight.append(events.weight.astype(np.float64))
     known = [name for name, baseline in BASELINES.items() if baseline.columns <= source.columns]
@@ -137,7 +134,7 @@ def _add(
     for name, values in (dict.fromkeys(BASELINES, unknown) | baseline_scores(events, known)).items():
         parts.scores.setdefault(Column("", name), []).append(values)
     for trigger in triggers:
-        for batch in trigger.batches(events.images, batch_size, reconstruction=True):
+        for batch in trigger.batches(events.images, config.batch_size, reconstruction=True):
             for name, values in finite(oriented(batch.scores, trigger.directions), trigger.path).items():
                 parts.scores.setdefault(Column(trigger.path, name), []).append(values)
             if batch.reconstruction is None:
@@ -147,4 +144,4 @@ def _add(
             parts.quality.setdefault(trigger.path, []).append(quality)
             kept = parts.examples.setdefault(trigger.path, [])
             pairs = zip(batch.image, batch.reconstruction, strict=True)
-            kept += [Example(*pair) for pair in list(pairs)[: examples - len(kept)]]
+            kept += [Example(*pair) for pair in list(pairs)[: config.examples - len(kept)]]

@@ -43,6 +43,8 @@ class EvaluationConfig(StrictModel):
         Of the random subsets and resamples.
     background_entries
         Background events to use, by entry number: those that did not train the model.
+    signal_entries
+        Signal events to use, likewise: a supervised model has trained on some.
     weights
         ``generator``: events count by the generator's weight, as in data; ``unit``: once each, as in the papers,
         whose QCD has a flattened spectrum of p_T-hat.
@@ -61,6 +63,7 @@ class EvaluationConfig(StrictModel):
     target_tpr: Fraction = 0.4
     seed: Annotated[int, Field(ge=0)] = 42
     background_entries: EntrySplit = EntrySplit()
+    signal_entries: EntrySplit = EntrySplit()
     weights: Literal["generator", "unit"] = "generator"
     dominance: DominanceConfig = DominanceConfig()
     examples: Annotated[int, Field(ge=0)] = 3

@@ -65,7 +65,8 @@ class ModelSection(StrictModel):
     model, training
         As in the configuration of ``darktrigger train``; validated by the family.
     entries
-        Background events to train on, by entry number; the others are analysed.
+        Events to train on, by entry number; the others are analysed. Of signals, all events are analysed unless
+        the family trains on signals.
     """
 
     family: str = "codae"
@@ -76,14 +77,14 @@ class ModelSection(StrictModel):
     @model_validator(mode="after")
     def _leaves_events_for_the_analysis(self) -> Self:
         if len(self.entries.keep) == self.entries.modulo:
-            raise ValueError("entries must leave some background events for the analysis")
+            raise ValueError("entries must leave some events for the analysis")
         if "entries" in self.training:
             raise ValueError("give entries beside training, not inside it")
         return self
 
     @property
     def held_out(self) -> EntrySplit:
-        """The background events that training never sees."""
+        """The events that training never sees."""
         rest = tuple(remainder for remainder in range(self.entries.modulo) if remainder not in self.entries.keep)
         return EntrySplit(modulo=self.entries.modulo, keep=rest)
 

@@ -28,6 +28,7 @@ from generation.pythia import Normalisation, mean_of
 from generation.sample import generate_sample
 from imaging.convert import Sample, convert
 from imaging.display import draw_event, load_event
+from imaging.split import EntrySplit
 from ml.config import run_config
 from ml.export import export_run
 from ml.training import train
@@ -58,9 +59,17 @@ class Chain:
         self.trigger = self.output / "trigger.onnx"
         self.datasets: tuple[Dataset, ...] = ()
         self.images: dict[str, Path] = {}
+        section = config.model
+        training = {"seed": config.seed, **section.training, "entries": section.entries.model_dump()}
+        self.model = run_config(section.family, {"model": section.model, "training": training}, "model section")
+
+    @property
+    def takes_signal(self) -> bool:
+        """Whether the model trains on signals, some of which are then held out as background is."""
+        return self.model.training.events.takes_signal
 
     def resolve_fileset(self) -> tuple[Dataset, ...]:
-        """Save the fileset with absolute paths and the held-out background, and read it back."""
+        """Save the fileset with absolute paths and what training holds out, and read it back."""
         fileset = {
             name: self._generate(name, entry)
             if isinstance(entry, Mapping) and "generate" in entry
@@ -70,7 +79,7 @@ class Chain:
         path = self.output / "fileset.yaml"
         write_text(path, yaml.safe_dump(fileset, sort_keys=False))
         for dataset in read_fileset(path, self.config.imaging.tree):
-            if dataset.metadata.is_background:
+            if dataset.metadata.is_background or self.takes_signal:
                 fileset[dataset.name]["metadata"]["entries"] = self.config.model.held_out.model_dump(mode="json")
         write_text(path, yaml.safe_dump(fileset, sort_keys=False))
         return read_fileset(path, self.config.imaging.tree)
@@ -159,9 +168,12 @@ class Chain:
 
     def _train(self) -> None:
         section, folder = self.config.model, self.output / "train"
-        images = [self.images[dataset.name] for dataset in self.datasets if dataset.metadata.is_background]
-        training = {"seed": self.config.seed, **section.training, "entries": section.entries.model_dump()}
-        config = run_config(section.family, {"model": section.model, "training": training}, "model section")
+        images = [
+            self.images[dataset.name]
+            for dataset in self.datasets
+            if dataset.metadata.is_background or self.takes_signal
+        ]
+        config = self.model
 
         def work(stamp: Stamp) -> list[Path]:
             if not stamp.started():
@@ -195,6 +207,7 @@ class Chain:
             seed=self.config.seed,
             style=self.config.analysis.style,
             background_entries=held_out,
+            signal_entries=held_out if self.takes_signal else EntrySplit(),
         )
 
         triggers = [self.trigger, *(trigger_path(name, self.folder) for name in self.config.compare)]

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import onnxruntime
+import pyarrow.parquet as pq
 import pytest
 import uproot
 import yaml
@@ -39,6 +40,25 @@ def run_chain(folder: Path, config: dict[str, object]) -> list[str]:
     result = CliRunner().invoke(app, ["run", str(folder / "chain.yaml"), "-o", str(folder / "out")])
     assert result.exit_code == 0, result.output
     return [line.removesuffix(" ...") for line in result.output.splitlines() if line.endswith(" ...")]
+
+
+def test_chain_holds_signals_out_of_a_supervised_training(data: Path, tmp_path: Path) -> None:
+    config = chain_config(data) | {
+        "model": {"family": "cct", "training": {"epochs": 1, "batch_size": 8}},
+        "analysis": {"abcd": {"pairs": []}},
+    }
+    assert run_chain(tmp_path, config) == STAGES
+    record = json.loads((tmp_path / "out" / "train" / "run.json").read_text())
+    assert len(record["labels"]) == 2
+    evaluation = json.loads((tmp_path / "out" / "evaluation" / "evaluation.json").read_text())
+    n_trained = record["events"]
+    n_images = sum(
+        pq.ParquetFile(tmp_path / "out" / "images" / f"{name}.parquet").metadata.num_rows for name in ("qcd", "suep")
+    )
+    n_evaluated = sum(sample["events"] for sample in evaluation["samples"])
+    assert n_trained + n_evaluated == n_images
+    datasets = json.loads((tmp_path / "out" / "analysis" / "summary.json").read_text())["datasets"]
+    assert sum(datasets[name]["cutflow"][-1]["events"] for name in ("qcd", "suep")) == n_evaluated
 
 
 def test_chain_runs_once(data: Path, tmp_path: Path) -> None:
@@ -105,7 +125,7 @@ def test_training_and_analysis_share_no_event() -> None:
 @pytest.mark.parametrize(
     ("section", "cause"),
     [
-        ({"model": {"entries": {"modulo": 2, "keep": [0, 1]}}}, "must leave some background events"),
+        ({"model": {"entries": {"modulo": 2, "keep": [0, 1]}}}, "must leave some events"),
         ({"model": {"training": {"entries": {}}}}, "give entries beside training"),
         ({"analysis": {"selection": {"ht_min": 400}}}, "give selection in imaging"),
         ({"analyses": {}}, "did you mean 'analysis'"),
