@@ -129,9 +129,7 @@ def abcd_estimate(plane: Plane, edges: tuple[int, int]) -> AbcdEstimate:
     return estimate_of(thresholds, region_counts(plane, edges), variances, events)
 
 
-def estimate_of(
-    thresholds: tuple[float, float], counts: Regions, variances: Regions, events: Regions
-) -> AbcdEstimate:
+def estimate_of(thresholds: tuple[float, float], counts: Regions, variances: Regions, events: Regions) -> AbcdEstimate:
     """As :func:`abcd_estimate`, from sums of weights, sums of squared weights and numbers of events."""
     relative = Regions(*(v / n**2 if n else math.inf for n, v in zip(counts, variances, strict=True)))
     predicted = closure = None

@@ -172,5 +172,3 @@ def summarise_closure(points: Sequence[ClosurePoint], tolerance: float) -> list[
 
 def _root_mean_square(values: NDArray[np.float64]) -> float:
     return float(np.sqrt(np.mean(np.square(values))))
-
-

@@ -17,7 +17,7 @@ from scipy.stats import norm
 
 from analysis.abcd import Regions
 from analysis.binned import FloatArray, Measured
-from analysis.estimation.likelihood import fit_regions
+from analysis.estimation.likelihood import AbcdFit, fit_regions
 from darktrigger.errors import AnalysisError
 
 #: Factors on the background of each region.
@@ -31,8 +31,11 @@ _FACTORS = {
 #: Range of every background factor about its starting value.
 _RANGE = (1e-3, 30.0)
 
-#: Strengths at which CLs is computed, up to so many uncertainties above the fitted one.
-_POINTS, _REACH = 14, 5.5
+#: Strengths at which CLs is computed, up to one where the largest CLs is below _LEVEL but above _LOWEST.
+_POINTS, _LEVEL, _LOWEST = 12, 0.05, 1e-4
+
+#: Attempts to find it.
+_STEPS = 25
 
 #: No region starts without background: the likelihood could not move it from there.
 _LEAST = 0.5
@@ -83,7 +86,7 @@ def abcd_model(
         Relative uncertainty of the ABCD relation; no nuisance parameter where 0.
     """
     factors = prescales or Regions(1, 1, 1, 1)
-    strength, (b, c, d) = _start(counts, signal, factors, non_closure)
+    b, c, d = (max(n, _LEAST) * p for n, p in zip(list(counts)[1:], list(factors)[1:], strict=True))
     nominal = dict(zip("ABCD", (b * c / d, b, c, d), strict=True))
     channels = []
     for (name, multipliers), events, factor in zip(_FACTORS.items(), signal, factors, strict=True):
@@ -105,28 +108,34 @@ def abcd_model(
             }
         )
     largest = _largest_strength(counts, signal, factors)
-    parameters = [{"name": name, "inits": [1.0], "bounds": [list(_RANGE)]} for name in _FACTORS["D"]]
+    strength, full = _start(counts, signal, factors, non_closure)
+    in_a, in_b, in_c = (full[index] / nominal[name] for index, name in enumerate("ABC"))
+    starts = {"background": in_a, "first": in_b / in_a, "second": in_c / in_a}
+    parameters = [
+        {"name": name, "inits": [float(np.clip(value, *_RANGE))], "bounds": [list(_RANGE)]}
+        for name, value in starts.items()
+    ]
     parameters.append({"name": "strength", "inits": [min(strength, largest)], "bounds": [[0.0, largest]]})
     spec = {"channels": channels, "parameters": parameters}
     return pyhf.Model(spec, poi_name="strength", validate=False)
 
 
-def _start(
-    counts: Regions, signal: Regions, prescales: Regions, non_closure: float
-) -> tuple[float, tuple[float, ...]]:
-    """Strength, and background of regions B to D before prescales, at the closed-form solution or near it."""
+def _start(counts: Regions, signal: Regions, prescales: Regions, non_closure: float) -> tuple[float, tuple[float, ...]]:
+    """Strength and background of each region, before prescales, at the closed-form solution if it is physical."""
     fitted = fit_regions(np.array([list(counts)]), signal, prescales=prescales, non_closure=non_closure)
     strength = float(np.nan_to_num(np.maximum(fitted.strength[0], 0.0)))
-    full = (n * p - strength * s for n, p, s in zip(counts, prescales, signal, strict=True))
-    return strength, tuple(max(value, _LEAST * p) for value, p in zip(full, prescales, strict=True))[1:]
+    full = [n * p - strength * s for n, p, s in zip(counts, prescales, signal, strict=True)]
+    if min(full) < 0:
+        strength, full = 0.0, [n * p for n, p in zip(counts, prescales, strict=True)]
+    return strength, tuple(max(value, _LEAST * p) for value, p in zip(full, prescales, strict=True))
 
 
 def _largest_strength(counts: Regions, signal: Regions, prescales: Regions) -> float:
-    """Beyond any limit: signal alone would fill region A, and ten deviations more."""
-    recorded = signal.a / prescales.a
-    if not recorded > 0:
+    """Beyond any limit: signal alone would fill some region, and ten deviations more."""
+    if not signal.a > 0:
         raise AnalysisError("the signal has no event in region A: loosen the thresholds")
-    return float((counts.a + 10 * np.sqrt(counts.a + 1) + 10) / recorded)
+    reach = [(n + 10 * np.sqrt(n + 1) + 10) * p / s for n, s, p in zip(counts, signal, prescales, strict=True) if s > 0]
+    return float(min(reach))
 
 
 def fit_sample(
@@ -160,7 +169,7 @@ def fit_sample(
     try:
         parameters = np.asarray(pyhf.infer.mle.fit(data, model))
         significance = _significance(data, model, toys)
-        limit, expected = _limits(data, model, fitted.strength_error[0]) if limits else (float("nan"), ())
+        limit, expected = _limits(data, model, _guess(fitted)) if limits else (float("nan"), ())
     except pyhf.exceptions.FailedMinimization as error:
         raise AnalysisError(f"the ABCD fit does not converge for counts {tuple(counts)} ({error})") from None
     values = dict(zip(model.config.par_names, parameters, strict=True))
@@ -173,6 +182,12 @@ def fit_sample(
         limit,
         expected,
     )
+
+
+def _guess(fitted: AbcdFit) -> float:
+    """Above most limits where counts are large: fitted strength, if positive, and four uncertainties."""
+    strength, error = float(fitted.strength[0]), float(fitted.strength_error[0])
+    return max(0.0, strength) + 4 * error if np.isfinite(strength + error) else 1.0
 
 
 def _errors(model: pyhf.Model, parameters: FloatArray) -> FloatArray:
@@ -200,24 +215,37 @@ def _significance(data: list[float], model: pyhf.Model, toys: int) -> float:
     return max(0.0, float(norm.isf(float(p_value))))
 
 
-def _limits(data: list[float], model: pyhf.Model, scale: float) -> tuple[float, tuple[float, ...]]:
-    """Where CLs is 5%, observed and expected; ``scale`` is the uncertainty of the strength.
+def _limits(data: list[float], model: pyhf.Model, guess: float) -> tuple[float, tuple[float, ...]]:
+    """Where CLs is 5%, observed and expected, NaN where nowhere; ``guess`` is a strength of that order.
 
     log CLs is a smooth function of the strength, so that few points and a monotonic interpolation do.
     """
-    best = float(pyhf.infer.mle.fit(data, model)[model.config.poi_index])
-    strengths = (best + scale * _REACH) * np.linspace(1 / _POINTS, 1, _POINTS)
-    strengths = strengths[strengths < model.config.suggested_bounds()[model.config.poi_index][1]]
-    rows = []
-    for strength in strengths:
-        observed, expected = pyhf.infer.hypotest(float(strength), data, model, return_expected_set=True)
-        rows.append([float(observed), *map(float, expected)])
-    limits = [_crossing(strengths, column) for column in np.array(rows).T]
+    largest = model.config.suggested_bounds()[model.config.poi_index][1]
+    highest = min(guess, largest)
+    for _ in range(_STEPS):
+        top = max(_cls(highest, data, model))
+        if _LOWEST < top < _LEVEL or (top >= _LEVEL and highest >= largest):
+            break
+        highest = highest / 1.7 if top <= _LOWEST else min(1.5 * highest, largest)
+    strengths = highest * np.linspace(1 / _POINTS, 1, _POINTS)
+    table = np.array([_cls(strength, data, model) for strength in strengths])
+    limits = [_crossing(strengths, column) for column in table.T]
     return limits[0], tuple(limits[1:])
 
 
+def _cls(strength: float, data: list[float], model: pyhf.Model) -> list[float]:
+    """CLs observed and expected; 0 where a strength is too far from the data for a fit."""
+    try:
+        observed, expected = pyhf.infer.hypotest(float(strength), data, model, return_expected_set=True)
+    except pyhf.exceptions.FailedMinimization:
+        return [0.0] * 6
+    return [float(value) if np.isfinite(value) else 0.0 for value in (observed, *expected)]
+
+
 def _crossing(strengths: FloatArray, cls: FloatArray) -> float:
-    usable = cls > 1e-9
-    falling, where = -np.log(cls[usable]), strengths[usable]
+    usable = cls > 1e-12
+    falling, where = np.append(0.0, -np.log(cls[usable])), np.append(0.0, strengths[usable])
     rising = np.append(True, falling[1:] > np.maximum.accumulate(falling)[:-1])
-    return float(PchipInterpolator(falling[rising], where[rising])(-np.log(0.05)))
+    falling, where = falling[rising], where[rising]
+    level = -np.log(_LEVEL)
+    return float(PchipInterpolator(falling, where)(level)) if falling[-1] > level else float("nan")

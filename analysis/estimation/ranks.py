@@ -31,7 +31,7 @@ class Survival:
         return self._above[np.searchsorted(self._values, values, side="left")]
 
     def threshold(self, target: float) -> float:
-        """Lowest of the background's values at which a cut keeps at most ``target``; beyond them all where none does."""
+        """Lowest value at which a cut keeps at most ``target`` of the background; beyond all values where none does."""
         distinct = np.flatnonzero(np.append(True, np.diff(self._values) > 0))
         passing = distinct[self._above[distinct] <= target + _TOLERANCE]
         return float(self._values[passing[0]]) if len(passing) else float(np.nextafter(self._values[-1], np.inf))

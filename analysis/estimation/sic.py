@@ -108,7 +108,8 @@ def sic_map(
     efficiencies
         Grid, ascending.
     """
-    edges = np.concatenate([[-np.inf], np.asarray(efficiencies)])
+    # A cut keeps what lies at its efficiency too, while a bin leaves out its upper edge.
+    edges = np.concatenate([[-1.0], np.nextafter(np.asarray(efficiencies), 2.0)])
     passing = []
     for ranks, weight in (signal, background, (background[0], np.square(background[1]))):
         filled, _, _ = np.histogram2d(ranks[:, 0], ranks[:, 1], bins=(edges, edges), weights=weight)
