@@ -70,6 +70,10 @@ def analyze(
     trigger: Annotated[Path, typer.Option(help="Trigger model: an ONNX file, or the name of a pretrained one.")],
     output: _OutDir,
     config: Annotated[Path | None, typer.Option(help="YAML file with analysis settings.")] = None,
+    menu: Annotated[
+        Path | None,
+        typer.Option(help="Support-trigger menu (YAML): only what it records is analysed (default: all events)."),
+    ] = None,
     executor: Annotated[
         ExecutorKind | None, typer.Option(help="Who does the work (default: from the config, iterative).")
     ] = None,
@@ -97,16 +101,19 @@ def analyze(
     from analysis.analyze import analyze as run_analysis
     from analysis.config import AnalysisConfig, Limits
     from analysis.fileset import read_fileset
+    from analysis.menu import read_menu
     from analysis.trigger import Trigger
     from darktrigger.config import load_config, validate
     from darktrigger.pretrained import trigger_path
 
     settings = load_config(AnalysisConfig, config)
     executor_options = {"kind": executor, "workers": workers, "scheduler": scheduler, "chunk_size": chunk_size}
-    changes = {
+    changes: dict[str, object] = {
         "executor": settings.executor.model_dump() | {k: v for k, v in executor_options.items() if v is not None},
         "style": settings.style.model_dump() | ({"experiment": style.value} if style else {}),
     }
+    if menu is not None:
+        changes["menu"] = read_menu(menu).model_dump()
     settings = validate(AnalysisConfig, settings.model_dump() | changes, "command line")
     done = run_analysis(
         read_fileset(fileset, settings.tree),
@@ -268,9 +275,10 @@ def estimate(
     style: _Style = None,
 ) -> None:
     """Background estimate of a trigger of two scores: closure, fits, pseudo-experiments, SIC, rates, menu."""
-    from analysis.estimate import Choices, ScoreChoice
+    from analysis.estimate import Choices
     from analysis.estimate import estimate as run_estimate
     from analysis.estimation.config import EstimateConfig
+    from analysis.estimation.events import ScoreChoice
     from analysis.trigger import Trigger
     from darktrigger.config import load_config, validate
     from darktrigger.errors import ConfigError
@@ -328,8 +336,9 @@ def menu(
     luminosity: _Luminosity = None,
 ) -> None:
     """Support-trigger menu of two scores: thresholds and prescales, a file that analyze reads."""
-    from analysis.estimate import ScoreChoice, make_menu
+    from analysis.estimate import make_menu
     from analysis.estimation.config import EstimateConfig
+    from analysis.estimation.events import ScoreChoice
     from analysis.trigger import Trigger
     from darktrigger.config import load_config, validate
     from darktrigger.inputs import expand_paths

@@ -6,6 +6,8 @@ q0 = 2 ln [L(best) / L(no signal)] (Cowan et al., arXiv:1007.1727, equation 12).
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
@@ -24,7 +26,7 @@ def simple_significance(observed: float, background: float) -> float:
 
 
 def fitted_significance(
-    counts: NDArray[np.floating], signal: Regions, *, prescales: Regions | None = None, non_closure: float = 0.0
+    counts: NDArray[Any], signal: Regions, *, prescales: Regions | None = None, non_closure: float = 0.0
 ) -> FloatArray:
     """Significance of the four-region likelihood in standard deviations, 0 where the fitted strength is negative.
 

@@ -65,7 +65,7 @@ def _mean_distances(values: FloatArray, share: FloatArray) -> FloatArray:
     x, w = values[order], share[order]
     below, moment = np.cumsum(w), np.cumsum(w * x)
     sums = x * (2 * below - 1.0) - 2 * moment + moment[-1]
-    means = np.empty_like(sums)
+    means: FloatArray = np.empty_like(sums)
     means[order] = sums
     return means
 

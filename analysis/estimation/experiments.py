@@ -113,7 +113,8 @@ def draw_counts(
 
 def _solved(fit: AbcdFit) -> NDArray[np.bool_]:
     values = (fit.strength, fit.strength_error, fit.background_error, fit.plain_error)
-    return np.logical_and.reduce([np.isfinite(value) for value in values])
+    solved: NDArray[np.bool_] = np.isfinite(np.stack(values)).all(axis=0)
+    return solved
 
 
 def _pulls(pull: NDArray[np.float64]) -> Pulls:

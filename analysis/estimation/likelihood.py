@@ -18,6 +18,7 @@ the same likelihood in pyhf.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ class AbcdFit:
 
 
 def fit_regions(
-    counts: NDArray[np.floating],
+    counts: NDArray[Any],
     signal: Regions,
     *,
     prescales: Regions | None = None,

@@ -206,7 +206,8 @@ def _errors(model: pyhf.Model, parameters: FloatArray) -> FloatArray:
     if "closure" in names:
         where = names.index("closure")
         information[where, where] += 1.0
-    return np.sqrt(np.diag(np.linalg.inv(information)))
+    errors: FloatArray = np.sqrt(np.diag(np.linalg.inv(information)))
+    return errors
 
 
 def _significance(data: list[float], model: pyhf.Model, toys: int) -> float:

@@ -10,8 +10,10 @@ from analysis.binned import FloatArray, efficiencies
 from analysis.estimation.events import VARIABLES, Events
 from analysis.estimation.regions import Thresholds, region_of
 
-#: Bins of equal (effective) background, and what is drawn of a score in each.
-_BINS = 8
+#: Bins of equal background; the last one ends here in its sum, and holds what lies beyond.
+_BINS, _LAST = 8, 0.99
+
+#: What is given of a score in each.
 QUANTILES = (0.16, 0.5, 0.84)
 
 
@@ -51,14 +53,17 @@ def sculpting(background: Events, thresholds: Thresholds) -> list[Sculpting]:
 
 def _profile(name: str, events: Events, passed: np.ndarray) -> Sculpting:
     values, weight, scores = events.variables[name], events.weight, events.scores[0]
-    edges = np.unique(weighted_quantiles(values, weight, np.linspace(0, 1, _BINS + 1)))
+    levels = np.minimum(np.linspace(0, 1, _BINS + 1), _LAST)
+    edges = np.unique(weighted_quantiles(values, weight, levels))
     if len(edges) < 2:
         edges = np.array([values.min(), values.min() + 1.0])
     index = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
     n = len(edges) - 1
-    total, squared = np.bincount(index, weight, n), np.bincount(index, np.square(weight), n)
+    total, squared, accepted = (
+        np.bincount(index, x, n).astype(np.float64, copy=False) for x in (weight, np.square(weight), weight * passed)
+    )
     n_effective = np.divide(total**2, squared, out=np.zeros_like(total), where=squared > 0)
-    value, low, high = efficiencies(np.bincount(index, weight * passed, n), total, n_effective)
+    value, low, high = efficiencies(accepted, total, n_effective)
     quantiles = [
         np.array([weighted_quantiles(score[index == i], weight[index == i], QUANTILES) for i in range(n)])
         for score in scores.T

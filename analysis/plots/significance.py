@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,6 +15,8 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from analysis.binned import FloatArray
 from analysis.config import StyleConfig
 from analysis.plots.style import COLOURS, add_label, canvas
+
+_DASHES: tuple[Any, ...] = ("-", "--", ":")
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 
@@ -50,7 +53,7 @@ def draw_significance(
     highest = 1.0
     for index, item in enumerate(series):
         colour, marker = COLOURS[index % len(COLOURS)], _MARKERS[index % len(_MARKERS)]
-        for values, dashes in ((item.solid, "-"), (item.dashed, "--"), (item.dotted, ":")):
+        for values, dashes in zip((item.solid, item.dashed, item.dotted), _DASHES, strict=True):
             if values is not None:
                 axes.plot(item.efficiencies, values, color=colour, linestyle=dashes, marker=marker, markersize=4)
                 highest = max(highest, float(np.nanmax(values)))
@@ -72,7 +75,7 @@ def _finish(
     ]
     handles += [
         Line2D([], [], color="black", linestyle=dashes, label=text)
-        for text, dashes in zip(styles, ("-", "--", ":"), strict=False)
+        for text, dashes in zip(styles, _DASHES, strict=False)
     ]
     rows = -(-len(handles) // 2) + 1
     efficiencies = np.unique(np.concatenate([item.efficiencies for item in series]))
