@@ -70,16 +70,15 @@ class TriggerProcessor(ProcessorABC):
         """Histograms and cutflow of a chunk, under the dataset's name."""
         metadata = events.metadata
         split = EntrySplit.model_validate(metadata.get("entries", {}))
-        kept = split.mask(np.arange(metadata["entrystart"], metadata["entrystop"]))
+        entries = np.arange(metadata["entrystart"], metadata["entrystop"])
+        kept = split.mask(entries)
         branches = find_branches(available_branches(events), self.branches, metadata["filename"])
         branches = branches.only(channels_needed(self.trigger, self.baselines))
         columns = Columns(events, None if kept.all() else kept)
         images, cutflow = build_images(columns, branches, self.selection, metadata["filename"])
         scores = event_scores(self.trigger, images, self.batch_size, self.baselines)
         weight = images.weight.astype(np.float64) * split.scale
-        histograms = self._filled(
-            scores, images, weight, np.arange(metadata["entrystart"], metadata["entrystop"])[kept]
-        )
+        histograms = self._filled(scores, images, weight, entries[kept])
         return {metadata["dataset"]: {"histograms": histograms, "cutflow": _scaled(cutflow, split.scale)}}
 
     def _filled(
