@@ -43,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, images: list[str], trigger_
     options += ["--sample-events", "20000", "--truth", "closing", "--signal-fraction", "0.02", "--cross-section", "1e6"]
     options += ["--weights", "unit", "--training", str(trigger_path)]
     command = [sys.executable, "-W", "error", "-c", SCRIPT, "estimate", *arguments, *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)  # noqa: S603
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("forbidden: []\n")
     named = {Path(line) for line in done.stdout.splitlines()[:-1]}
