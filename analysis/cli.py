@@ -263,7 +263,7 @@ def estimate(
         float | None, typer.Option(help="Share of signal in that sample (default: 0.001).")
     ] = None,
     experiments: Annotated[
-        int | None, typer.Option(min=2, help="Pseudo-experiments for each signal (default: 200).")
+        int | None, typer.Option(min=2, help="Pseudo-experiments for each signal (default: 2000).")
     ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Of random thresholds and pseudo-experiments (default: 42).")

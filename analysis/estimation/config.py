@@ -36,7 +36,7 @@ class ClosureConfig(StrictModel):
 class ExperimentsConfig(StrictModel):
     """Pseudo-experiments: ``count`` of them at the working point, for each signal."""
 
-    count: Annotated[int, Field(ge=2)] = 200
+    count: Annotated[int, Field(ge=2)] = 2000
 
 
 class MenuConfig(StrictModel):

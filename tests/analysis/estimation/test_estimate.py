@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, images: list[str], trigger_
     arguments = [str(trigger_path), *images, "--scores", "pixel_sum", "total_e_t_hcal", "-o", str(folder / "out")]
     options = ["--config", str(folder / "settings.yaml"), "--seed", "3", "--single-score", "forward"]
     options += ["--sample-events", "20000", "--truth", "closing", "--signal-fraction", "0.02", "--cross-section", "1e6"]
-    options += ["--weights", "unit", "--training", str(trigger_path)]
+    options += ["--weights", "unit", "--training", str(trigger_path), "--experiments", "200"]
     command = [sys.executable, "-W", "error", "-c", SCRIPT, "estimate", *arguments, *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)  # noqa: S603
     assert done.returncode == 0, done.stderr
