@@ -61,6 +61,10 @@ _CrossSection = Annotated[
     float | None, typer.Option(help="Of all background together before any selection, pb; needed for rates.")
 ]
 _Luminosity = Annotated[float | None, typer.Option(help="Instantaneous luminosity, per cm2 and s (default: 2e34).")]
+_Thresholds = Annotated[
+    tuple[float, float] | None,
+    typer.Option(help="Cuts on the oriented scores at the working point (default: equal background efficiency)."),
+]
 _OutDir = Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")]
 
 
@@ -262,6 +266,7 @@ def estimate(
     signal_fraction: Annotated[
         float | None, typer.Option(help="Share of signal in that sample (default: 0.001).")
     ] = None,
+    thresholds: _Thresholds = None,
     experiments: Annotated[
         int | None, typer.Option(min=2, help="Pseudo-experiments for each signal (default: 2000).")
     ] = None,
@@ -286,7 +291,7 @@ def estimate(
     from darktrigger.pretrained import trigger_path
 
     settings = load_config(EstimateConfig, config)
-    changes = _estimate_changes(background_entries, weights, cross_section, luminosity)
+    changes = _estimate_changes(background_entries, weights, cross_section, luminosity) | {"thresholds": thresholds}
     changes |= {
         "events": sample_events,
         "truth": truth and truth.value,
@@ -330,6 +335,7 @@ def menu(
     rate: Annotated[
         float | None, typer.Option(help="SM rate of the signal region, Hz, instead; needs --cross-section.")
     ] = None,
+    thresholds: _Thresholds = None,
     background_entries: _Entries = None,
     weights: _Weights = None,
     cross_section: _CrossSection = None,
@@ -345,7 +351,7 @@ def menu(
     from darktrigger.pretrained import trigger_path
 
     settings = load_config(EstimateConfig, config)
-    changes = _estimate_changes(background_entries, weights, cross_section, luminosity)
+    changes = _estimate_changes(background_entries, weights, cross_section, luminosity) | {"thresholds": thresholds}
     changes = {name: value for name, value in (changes | {"working_point": efficiency}).items() if value is not None}
     if rate is not None:
         changes["menu"] = settings.menu.model_dump() | {"rate": rate}

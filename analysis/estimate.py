@@ -19,7 +19,7 @@ from analysis.estimation.gallery import draw_estimate
 from analysis.estimation.model import fit_sample
 from analysis.estimation.ranks import Diagonal
 from analysis.estimation.rates import RatePoint, efficiency_for_rate, menu_of, rate_point
-from analysis.estimation.regions import Thresholds, estimate_at
+from analysis.estimation.regions import Thresholds, estimate_at, fractions, sums_in_regions
 from analysis.estimation.report import write_report
 from analysis.estimation.sculpting import sculpting
 from analysis.estimation.sic import SicCurve, sic_curve
@@ -112,7 +112,7 @@ def compute(choices: Choices, dataset: Dataset, config: EstimateConfig) -> Found
     scans = summarise_closure(points, config.closure.tolerance)
     non_closure = {x: non_closure_at(scans, x, config.closure.uncertainty) for x in config.efficiencies}
     tables = _significances(choices, dataset, events, non_closure, config)
-    working_thresholds = diagonal.thresholds(config.working_point)
+    working_thresholds = config.thresholds or diagonal.thresholds(config.working_point)
     fits, experiments = _fits(dataset, working_thresholds, events, scans, config, rng)
     rates, menu = _menu(choices.pair, dataset, diagonal, config)
     return Found(
@@ -185,7 +185,8 @@ def _fits(
     rng: np.random.Generator,
 ) -> tuple[dict[str, Fitted], dict[str, tuple[Experiments, ...]]]:
     """Fit and pseudo-experiments of every signal that reaches region A, at the working point."""
-    spread = non_closure_at(scans, config.working_point, config.closure.uncertainty)
+    share = fractions(sums_in_regions(*dataset.background.pair, thresholds)).a or config.working_point
+    spread = non_closure_at(scans, share, config.closure.uncertainty)
     fits: dict[str, Fitted] = {}
     experiments: dict[str, tuple[Experiments, ...]] = {}
     with progress("fitting", len(dataset.signals)) as advance:
@@ -218,12 +219,14 @@ def _menu(
         if dataset.preselected is None:
             raise AnalysisError("rates need image files that tell the sum of weights before the preselection")
         selected = config.cross_section * PICOBARN * config.luminosity * dataset.preselected
+    wanted = [(x, diagonal.thresholds(x)) for x in config.efficiencies]
     target = config.working_point
     if config.menu.rate is not None and selected is not None:
         target = efficiency_for_rate(config.menu.rate, selected)
+    wanted.append((target, config.thresholds or diagonal.thresholds(target)))
     points = [
-        rate_point(x, diagonal, dataset.background, dataset.signals, config.menu, selected)
-        for x in (*config.efficiencies, target)
+        rate_point(x, thresholds, dataset.background, dataset.signals, config.menu, selected)
+        for x, thresholds in wanted
     ]
     luminosity = None if selected is None else config.luminosity
     names = choice.scores[0], choice.scores[1]

@@ -85,7 +85,9 @@ class EstimateConfig(StrictModel):
     efficiencies
         SM efficiencies of the signal region.
     working_point
-        SM efficiency for fits, pseudo-experiments and the menu.
+        SM efficiency for fits, pseudo-experiments and the menu, both cuts at the same background efficiency.
+    thresholds
+        Cuts on the oriented scores to use there instead, each free.
     toys
         Pseudo-experiments behind the fitted significance; asymptotic formulas where 0.
     cross_section
@@ -104,6 +106,7 @@ class EstimateConfig(StrictModel):
     truth: Truth = "simulation"
     efficiencies: tuple[Fraction, ...] = (0.005, 0.01, 0.02, 0.05, 0.1)
     working_point: Fraction = 0.01
+    thresholds: tuple[float, float] | None = None
     closure: ClosureConfig = ClosureConfig()
     experiments: ExperimentsConfig = ExperimentsConfig()
     menu: MenuConfig = MenuConfig()
@@ -118,4 +121,6 @@ class EstimateConfig(StrictModel):
     def _rates_need_a_cross_section(self) -> Self:
         if self.menu.rate is not None and self.cross_section is None:
             raise ValueError("menu.rate needs a cross_section")
+        if self.menu.rate is not None and self.thresholds is not None:
+            raise ValueError("menu.rate and thresholds both set the working point: give one")
         return self

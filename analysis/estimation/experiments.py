@@ -113,7 +113,7 @@ def draw_counts(
 
 def _solved(fit: AbcdFit) -> NDArray[np.bool_]:
     values = (fit.strength, fit.strength_error, fit.background_error, fit.plain_error)
-    solved: NDArray[np.bool_] = np.isfinite(np.stack(values)).all(axis=0)
+    solved: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(np.stack(values)), axis=0)
     return solved
 
 

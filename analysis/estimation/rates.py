@@ -11,7 +11,7 @@ from analysis.abcd import Regions
 from analysis.binned import Interval, efficiency
 from analysis.estimation.config import MenuConfig
 from analysis.estimation.events import Events
-from analysis.estimation.ranks import Diagonal, Survival
+from analysis.estimation.ranks import Survival
 from analysis.estimation.regions import Thresholds, fractions, region_of, sums_in_regions
 from analysis.menu import REGIONS, Expected, Menu, choose_prescales
 
@@ -37,7 +37,7 @@ class RatePoint:
     target
         SM efficiency asked for.
     thresholds
-        Cuts of equal background efficiency.
+        Cuts.
     efficiencies
         SM fraction in each region.
     prescales
@@ -66,7 +66,7 @@ class RatePoint:
 
 def rate_point(
     target: float,
-    diagonal: Diagonal,
+    thresholds: Thresholds,
     background: Events,
     signals: dict[str, Events],
     config: MenuConfig,
@@ -77,9 +77,9 @@ def rate_point(
     Parameters
     ----------
     target
-        SM efficiency of the signal region.
-    diagonal
-        Of the background.
+        SM efficiency of the signal region that was asked for.
+    thresholds
+        Cuts.
     background, signals
         Samples.
     config
@@ -87,7 +87,6 @@ def rate_point(
     selected_rate
         Of all preselected background, Hz.
     """
-    thresholds = diagonal.thresholds(target)
     shares = fractions(sums_in_regions(*background.pair, thresholds))
     prescales = choose_prescales(shares, config.error_ratio).regions
     ht_threshold = config.ht_threshold or Survival(background.variables["ht"], background.weight).threshold(shares.a)

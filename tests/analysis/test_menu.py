@@ -1,6 +1,5 @@
 """The support-trigger menu: prescales, the choice of events, and what analyze makes of them."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,14 +7,17 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from analysis.abcd import Regions
 from analysis.analyze import analyze
+from analysis.cli import app
 from analysis.config import AnalysisConfig, ExecutorConfig
 from analysis.fileset import read_fileset
 from analysis.menu import Menu, Prescales, choose_prescales, hashed, read_menu
 from analysis.runner import process_fileset
 from analysis.store import read_histograms_root
+from analysis.summary import Summary
 from analysis.trigger import Trigger
 from darktrigger.errors import AnalysisError, ConfigError
 from darktrigger.files import fingerprint
@@ -91,11 +93,9 @@ def test_a_file_with_unknown_keys_is_refused(tmp_path: Path) -> None:
         read_menu(path)
 
 
-@pytest.mark.parametrize("chunk_size", [1000, 17])
-def test_analysis_sees_recorded_events_alone(chunk_size: int, fileset_path: Path, trigger_path: Path) -> None:
+def test_analysis_sees_recorded_events_alone(fileset_path: Path, trigger_path: Path) -> None:
     datasets, trigger = read_fileset(fileset_path), Trigger(trigger_path)
-    executor = ExecutorConfig(chunk_size=chunk_size)
-    config = AnalysisConfig(executor=executor)
+    config = AnalysisConfig()
     everything = process_fileset(datasets, trigger, config)
     recorded = process_fileset(datasets, trigger, config.model_copy(update={"menu": menu()}))
     for name, result in recorded.datasets.items():
@@ -113,18 +113,23 @@ def test_analysis_sees_recorded_events_alone(chunk_size: int, fileset_path: Path
 def test_chunks_do_not_change_what_is_recorded(fileset_path: Path, trigger_path: Path) -> None:
     datasets, trigger = read_fileset(fileset_path), Trigger(trigger_path)
     found = []
-    for chunk_size in (1000, 17):
+    for chunk_size in (1000, 30):
         config = AnalysisConfig(executor=ExecutorConfig(chunk_size=chunk_size), menu=menu())
         result = process_fileset(datasets, trigger, config).datasets["qcd"]
         found.append(result.histograms["menu_regions_counts"].values())
     np.testing.assert_array_equal(found[0], found[1])
 
 
-def test_summary_of_a_menu(fileset_path: Path, trigger_path: Path, tmp_path: Path, monkeypatch: Callable) -> None:
+def test_summary_of_a_menu(
+    fileset_path: Path, trigger_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("analysis.analyze.draw_all", lambda *arguments: ())
-    config = AnalysisConfig(menu=menu(fingerprint(trigger_path)))
-    done = analyze(read_fileset(fileset_path), Trigger(trigger_path), config, tmp_path)
-    found = done.summary.menu
+    menu(fingerprint(trigger_path)).to_yaml(tmp_path / "menu.yaml")
+    arguments = ["analyze", str(fileset_path), "--trigger", str(trigger_path), "-o", str(tmp_path)]
+    done = CliRunner().invoke(app, [*arguments, "--menu", str(tmp_path / "menu.yaml")])
+    assert done.exit_code == 0, done.output
+    summary = Summary.read(tmp_path)
+    found = summary.menu
     assert found is not None
     regions = read_histograms_root(tmp_path / "histograms.root")["qcd"]["menu_regions"]
     a, b, c, d = regions.values()
@@ -133,7 +138,7 @@ def test_summary_of_a_menu(fileset_path: Path, trigger_path: Path, tmp_path: Pat
     assert found.background.predicted.value == pytest.approx(b * c / d)
     assert tuple(found.background.counts) == pytest.approx((a, b, c, d))
     recorded = found.datasets["qcd"]
-    hertz = 1e6 * 1e-36 * 2e34 / done.summary.datasets["qcd"].sum_of_weights
+    hertz = 1e6 * 1e-36 * 2e34 / summary.datasets["qcd"].sum_of_weights
     assert recorded["d"].recorded_rate == pytest.approx(hertz * d / 5)
     assert recorded["d"].prescale == 5
     assert found.datasets["svj3100"]["a"].recorded_rate is None

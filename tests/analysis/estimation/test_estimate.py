@@ -161,6 +161,8 @@ def test_what_cannot_be_estimated(images: list[str], trigger_path: Path) -> None
     for paths in (images[:1], images[1:]):
         with pytest.raises(AnalysisError, match=r"needs background \(label 0\) and a signal; found labels: "):
             read_events([choice], paths, EntrySplit(), "unit", 16)
+    with pytest.raises(ConfigError, match="both set the working point"):
+        _config({"menu": {"rate": 10.0}, "cross_section": 1.0, "thresholds": [1.0, 2.0]})
     with pytest.raises(ConfigError, match=r"menu.rate needs a cross_section"):
         _ = _config({"menu": {"rate": 10.0}})
 
@@ -181,3 +183,5 @@ def test_entries_of_the_background_alone_are_split(images: list[str], trigger_pa
     assert both[0].background.weight.sum() + both[1].background.weight.sum() == pytest.approx(background.weight.sum())
     config = EstimateConfig(working_point=0.3)
     assert make_menu(choice, images, config) == make_menu(choice, images, config)
+    free = make_menu(choice, images, config.model_copy(update={"thresholds": (90.0, 120.0)}))
+    assert free.thresholds == (90.0, 120.0)
