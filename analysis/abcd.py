@@ -124,7 +124,13 @@ def abcd_estimate(plane: Plane, edges: tuple[int, int]) -> AbcdEstimate:
     empty: without D there is no prediction; with B or C empty the prediction is 0 without
     an uncertainty; without A there is no closure.
     """
-    counts, variances = region_counts(plane, edges), _regions(plane.variances, *edges)
+    thresholds = float(plane.edges[0][edges[0]]), float(plane.edges[1][edges[1]])
+    variances, events = _regions(plane.variances, *edges), _regions(plane.counts, *edges)
+    return estimate_of(thresholds, region_counts(plane, edges), variances, events)
+
+
+def estimate_of(thresholds: tuple[float, float], counts: Regions, variances: Regions, events: Regions) -> AbcdEstimate:
+    """As :func:`abcd_estimate`, from sums of weights, sums of squared weights and numbers of events."""
     relative = Regions(*(v / n**2 if n else math.inf for n, v in zip(counts, variances, strict=True)))
     predicted = closure = None
     if counts.d:
@@ -134,11 +140,11 @@ def abcd_estimate(plane: Plane, edges: tuple[int, int]) -> AbcdEstimate:
             closure = _measured(value / counts.a, sum(relative))
     total = sum(counts)
     return AbcdEstimate(
-        (float(plane.edges[0][edges[0]]), float(plane.edges[1][edges[1]])),
+        thresholds,
         ((counts.a + counts.b) / total, (counts.a + counts.c) / total) if total else (None, None),
         counts,
         Regions(*(math.sqrt(variance) for variance in variances)),
-        _regions(plane.counts, *edges),
+        events,
         predicted,
         Measured(counts.a, math.sqrt(variances.a)),
         closure,

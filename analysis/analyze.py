@@ -17,6 +17,7 @@ from analysis.summarise import (
     Samples,
     abcd_summaries,
     cutflow_steps,
+    menu_summary,
     selected_rate,
     signal_figures,
     working_points,
@@ -75,11 +76,14 @@ def analyze(
     InputFileError
         A bad file, unless bad files are skipped.
     AnalysisError
-        No background, no signal, no selected background event, or a figure that cannot be had.
+        No background, no signal, no selected background event, a figure that cannot be had, or a menu of
+        another model.
     """
     for kind, present in (("background (label 0)", True), ("signal (label 1 or higher)", False)):
         if not any(dataset.metadata.is_background is present for dataset in datasets):
             raise AnalysisError(f"the fileset has no {kind} dataset")
+    if config.menu is not None and config.menu.trigger != fingerprint(trigger.path):
+        raise AnalysisError(f"the menu was made for another model than {trigger.path}")
     processed = process_fileset(datasets, trigger, config, limits=limits, skip_bad_files=skip_bad_files)
     for bad in processed.bad_files:
         logger.warning("skipped %s: %s", bad.path, bad.cause)
@@ -172,6 +176,7 @@ def summarise(datasets: tuple[Dataset, ...], trigger: Trigger, config: AnalysisC
         },
         working_points=tuple(point for score in scores for point in working_points(samples, score, config)),
         abcd=tuple(point for pair in config.abcd.pairs for point in abcd_summaries(samples, pair, config)),
+        menu=None if config.menu is None else menu_summary(samples, config.menu),
         bad_files=processed.bad_files,
         columns=processed.columns,
         versions=versions("coffea", "hist", "onnxruntime", "uproot", "awkward", "numpy"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from analysis.menu import Menu, read_menu
 from darktrigger.config import StrictModel
 from imaging.branches import BranchOverride
 from imaging.config import Selection
@@ -131,6 +133,9 @@ class AnalysisConfig(StrictModel):
         Further working points: background rate in Hz; need cross-sections.
     luminosity
         Instantaneous luminosity, per cm2 and s.
+    menu
+        Support-trigger menu, or the path of one (``darktrigger menu``): histograms then hold recorded events
+        alone, each weighted with the prescale of its region.
     """
 
     selection: Selection = Selection()
@@ -142,10 +147,16 @@ class AnalysisConfig(StrictModel):
     background_efficiencies: tuple[Fraction, ...] = (0.1, 0.01)
     rate_budgets: tuple[Annotated[float, Field(gt=0)], ...] = ()
     luminosity: Annotated[float, Field(gt=0)] = 2e34
+    menu: Menu | None = None
     abcd: AbcdConfig = AbcdConfig()
     axes: AxisConfig = AxisConfig()
     executor: ExecutorConfig = ExecutorConfig()
     style: StyleConfig = StyleConfig()
+
+    @field_validator("menu", mode="before")
+    @classmethod
+    def _read_menu(cls, value: object) -> object:
+        return read_menu(value) if isinstance(value, str | Path) else value
 
 
 class Limits(NamedTuple):

@@ -6,13 +6,13 @@ plain integer counts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from hist import Hist
-from hist.axis import Regular
+from hist.axis import Integer, Regular
 from hist.storage import Int64, Weight
 from numpy.typing import NDArray
 
@@ -22,6 +22,9 @@ from analysis.axes import ScoreAxis
 Histograms = dict[str, Hist[Any]]
 
 COUNTS = "_counts"
+
+#: Recorded events of a menu by region.
+REGIONS = "menu_regions"
 
 
 def score_name(score: str) -> str:
@@ -69,7 +72,14 @@ class Booking:
         return filled
 
 
-def _fill(name: str, axes: list[Regular], values: list[NDArray[Any]], weight: NDArray[np.floating]) -> Histograms:
+def fill_regions(regions: NDArray[np.intp], weight: NDArray[np.floating]) -> Histograms:
+    """Recorded events of a menu by region, 0 to 3 for A to D; both arguments have shape (n,)."""
+    return _fill(REGIONS, [Integer(0, 4, name="region", label="Region", flow=False)], [regions], weight)
+
+
+def _fill(
+    name: str, axes: Sequence[Regular | Integer], values: list[NDArray[Any]], weight: NDArray[np.floating]
+) -> Histograms:
     weighted: Hist[Any] = Hist(*axes, storage=Weight(), name=name)
     counts: Hist[Any] = Hist(*axes, storage=Int64(), name=name + COUNTS)
     return {name: weighted.fill(*values, weight=weight), name + COUNTS: counts.fill(*values)}

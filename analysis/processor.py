@@ -10,13 +10,15 @@ import numpy as np
 from coffea.processor import ProcessorABC
 from numpy.typing import NDArray
 
-from analysis.histograms import Booking
+from analysis.histograms import Booking, Histograms, fill_regions
+from analysis.menu import Menu
 from analysis.scores import channels_needed, event_scores
 from analysis.trigger import Trigger
 from imaging.branches import BranchOverride, find_branches
 from imaging.config import Selection
 from imaging.delphes_file import explain_read_errors
 from imaging.events import Cutflow, build_images
+from imaging.image_set import ImageSet
 from imaging.split import EntrySplit
 
 
@@ -42,6 +44,8 @@ class TriggerProcessor(ProcessorABC):
         Scores that need no model.
     batch_size
         Events of which dense images exist at a time.
+    menu
+        Support-trigger menu, if only recorded events are to be seen; its prescales multiply the weights.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class TriggerProcessor(ProcessorABC):
         branches: BranchOverride,
         baselines: tuple[str, ...],
         batch_size: int,
+        menu: Menu | None = None,
     ) -> None:
         self.trigger = trigger
         self.booking = booking
@@ -59,20 +64,41 @@ class TriggerProcessor(ProcessorABC):
         self.branches = branches
         self.baselines = baselines
         self.batch_size = batch_size
+        self.menu = menu
 
     def process(self, events: Any) -> dict[str, dict[str, Any]]:
         """Histograms and cutflow of a chunk, under the dataset's name."""
         metadata = events.metadata
         split = EntrySplit.model_validate(metadata.get("entries", {}))
-        kept = split.mask(np.arange(metadata["entrystart"], metadata["entrystop"]))
+        entries = np.arange(metadata["entrystart"], metadata["entrystop"])
+        kept = split.mask(entries)
         branches = find_branches(available_branches(events), self.branches, metadata["filename"])
         branches = branches.only(channels_needed(self.trigger, self.baselines))
         columns = Columns(events, None if kept.all() else kept)
         images, cutflow = build_images(columns, branches, self.selection, metadata["filename"])
         scores = event_scores(self.trigger, images, self.batch_size, self.baselines)
         weight = images.weight.astype(np.float64) * split.scale
-        histograms = self.booking.fill(scores, images.ht, images.n_tracks, weight)
+        histograms = self._filled(scores, images, weight, entries[kept])
         return {metadata["dataset"]: {"histograms": histograms, "cutflow": _scaled(cutflow, split.scale)}}
+
+    def _filled(
+        self,
+        scores: dict[str, NDArray[np.float32]],
+        images: ImageSet,
+        weight: NDArray[np.float64],
+        entries: NDArray[np.int64],
+    ) -> Histograms:
+        """Histograms of all events, or, with a menu, of the recorded ones; ``entries`` are those read, shape (m,)."""
+        if self.menu is None:
+            return self.booking.fill(scores, images.ht, images.n_tracks, weight)
+        regions = self.menu.regions(scores)
+        # An image's entry counts the events that were read.
+        prescale = self.menu.weights(regions, entries[images.entry])
+        recorded = prescale > 0
+        weight = (weight * prescale)[recorded]
+        chosen = {name: values[recorded] for name, values in scores.items()}
+        filled = self.booking.fill(chosen, images.ht[recorded], images.n_tracks[recorded], weight)
+        return filled | fill_regions(regions[recorded], weight)
 
     def postprocess(self, accumulator: Any) -> Any:
         """Nothing is left to do once chunks are added up."""

@@ -71,6 +71,7 @@ def process_fileset(
         config.branches,
         config.baselines,
         config.executor.batch_size,
+        config.menu,
     )
     items = work_items(scan.files, config.executor.chunk_size, limits.chunks)
     with ExitStack() as resources:
@@ -96,8 +97,9 @@ def book(files: Sequence[ScannedFile], trigger: Trigger, config: AnalysisConfig)
         The configuration names a score that does not exist.
     """
     known = directions(trigger, config.baselines)
-    _check_known([*config.scores, *(name for pair in config.abcd.pairs for name in pair)], known)
     in_planes = {name for pair in config.abcd.pairs for name in pair}
+    in_menu = config.menu.scores if config.menu else ()
+    _check_known([*config.scores, *sorted(in_planes), *in_menu], known)
     wanted = [name for name in trigger.directions if not config.scores or name in {*config.scores, *in_planes}]
     wanted += config.baselines
     samples = first_scores(files, trigger, config).values()

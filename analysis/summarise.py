@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import reduce
+from typing import Any
 
-from analysis.abcd import Plane, abcd_estimate, edges_at_efficiency, edges_nearest, region_counts
-from analysis.binned import Binned, Measured, edge_of_at_most, efficiency, summed
+import numpy as np
+
+from analysis.abcd import (
+    Plane,
+    Regions,
+    abcd_estimate,
+    edges_at_efficiency,
+    edges_nearest,
+    estimate_of,
+    region_counts,
+)
+from analysis.binned import Binned, FloatArray, Measured, edge_of_at_most, efficiency, summed
 from analysis.config import AnalysisConfig
 from analysis.fileset import DatasetMetadata, background_factors
-from analysis.histograms import COUNTS, Histograms, plane_name, score_name
+from analysis.histograms import COUNTS, REGIONS, Histograms, plane_name, score_name
+from analysis.menu import REGIONS as REGION_NAMES
+from analysis.menu import Menu
 from analysis.rates import edge_for_budget, hertz_per_weight, rate
 from analysis.roc import auroc, fpr_at_tpr
-from analysis.summary import AbcdSummary, CutflowStep, Passing, SignalFigures, WorkingPoint
+from analysis.summary import AbcdSummary, CutflowStep, MenuRegion, MenuSummary, Passing, SignalFigures, WorkingPoint
 from darktrigger.errors import AnalysisError
 from imaging.events import Cutflow
 
@@ -67,6 +80,16 @@ class Samples:
     def background_plane(self, pair: tuple[str, str]) -> Plane:
         """Distribution of two scores in the sum of backgrounds."""
         return reduce(Plane.__add__, (self.plane(name, pair).scaled(self._factors[name]) for name in self.backgrounds))
+
+    def regions(self, dataset: str, *, scaled: bool = True) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Sums of weights, of squared weights and events recorded by a menu, shape (4,) each.
+
+        ``scaled`` weights are those with which backgrounds add up.
+        """
+        view: Any = self.histograms[dataset][REGIONS].view()
+        factor = self._factors[dataset] if scaled else 1.0
+        counts = np.asarray(self.histograms[dataset][REGIONS + COUNTS].values(), dtype=np.float64)
+        return np.asarray(view["value"]) * factor, np.asarray(view["variance"]) * factor**2, counts
 
     def hertz(self, dataset: str) -> float | None:
         """Rate of a unit of the dataset's weight, Hz; None without a cross-section."""
@@ -171,3 +194,23 @@ def abcd_summaries(samples: Samples, pair: tuple[str, str], config: AnalysisConf
         )
         for target, edges in points
     ]
+
+
+def menu_summary(samples: Samples, menu: Menu) -> MenuSummary:
+    """ABCD on the recorded background at the menu's thresholds, and what is recorded of every dataset."""
+    parts = [samples.regions(name) for name in samples.backgrounds]
+    counts, variances, events = (Regions(*np.sum(arrays, axis=0).tolist()) for arrays in zip(*parts, strict=True))
+    datasets: dict[str, dict[str, MenuRegion]] = {}
+    for dataset in samples.metadata:
+        hertz = samples.hertz(dataset)
+        values, _, recorded = samples.regions(dataset, scaled=False)
+        rows = zip(REGION_NAMES, menu.prescales.regions, values, recorded, strict=True)
+        datasets[dataset] = {
+            name: MenuRegion(
+                prescale=int(prescale),
+                events=int(count),
+                recorded_rate=None if hertz is None else hertz * float(value) / prescale,
+            )
+            for name, prescale, value, count in rows
+        }
+    return MenuSummary(menu=menu, background=estimate_of(menu.thresholds, counts, variances, events), datasets=datasets)

@@ -12,6 +12,7 @@ from typing import Literal
 from analysis.abcd import AbcdEstimate, Regions
 from analysis.binned import Interval, Measured
 from analysis.fileset import DatasetMetadata
+from analysis.menu import Menu
 from analysis.roc import FprAtTpr
 from analysis.trigger import Direction
 from darktrigger.config import StrictModel, validate
@@ -93,6 +94,26 @@ class AbcdSummary(StrictModel):
     signals: dict[str, Regions]
 
 
+class MenuRegion(StrictModel):
+    """Recorded events of one region, and their rate as recorded (Hz; None without a cross-section)."""
+
+    prescale: int
+    events: int
+    recorded_rate: float | None
+
+
+class MenuSummary(StrictModel):
+    """The support-trigger menu at work.
+
+    ``background`` is ABCD on the recorded background, prescales in the weights and their squares; ``datasets``
+    holds what is recorded of each, by region.
+    """
+
+    menu: Menu
+    background: AbcdEstimate
+    datasets: dict[str, dict[str, MenuRegion]]
+
+
 class Summary(StrictModel):
     """The whole file; ``signals``: dataset, then score."""
 
@@ -102,6 +123,7 @@ class Summary(StrictModel):
     signals: dict[str, dict[str, SignalFigures]]
     working_points: tuple[WorkingPoint, ...]
     abcd: tuple[AbcdSummary, ...]
+    menu: MenuSummary | None = None
     bad_files: tuple[SkippedFile, ...]
     columns: tuple[str, ...]
     versions: dict[str, str]

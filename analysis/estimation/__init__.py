@@ -1,0 +1,1 @@
+"""What ``darktrigger estimate`` computes: a trigger of two scores together with its background estimate."""

@@ -1,0 +1,126 @@
+"""Settings of ``darktrigger estimate`` and ``darktrigger menu``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from analysis.config import Fraction, StyleConfig
+from analysis.estimation.experiments import Truth
+from darktrigger.config import StrictModel
+from imaging.split import EntrySplit
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+class ClosureConfig(StrictModel):
+    """Closure over random pairs of thresholds (double-autoencoder paper, figure 2).
+
+    Parameters
+    ----------
+    pairs
+        Pairs at each SM efficiency.
+    tolerance
+        Closure that is good enough whatever its statistical uncertainty.
+    uncertainty
+        Relative uncertainty of the ABCD relation in the fit; where None, what statistics
+        leave unexplained in the scan at the nearest efficiency.
+    """
+
+    pairs: Annotated[int, Field(ge=1)] = 100
+    tolerance: Positive = 0.025
+    uncertainty: Annotated[float, Field(ge=0)] | None = None
+
+
+class ExperimentsConfig(StrictModel):
+    """Pseudo-experiments: ``count`` of them at the working point, for each signal."""
+
+    count: Annotated[int, Field(ge=2)] = 2000
+
+
+class MenuConfig(StrictModel):
+    """The trigger as it would run.
+
+    Parameters
+    ----------
+    rate
+        Of SM events in the signal region, Hz, which must not be exceeded; needs a
+        cross-section. The working point's efficiency is used where None.
+    error_ratio
+        Statistical error of the prediction over that of the signal region, both relative: the
+        prescales keep it below this.
+    ht_threshold
+        Of a plain H_T trigger to compare with, GeV; where None, the one of equal rate.
+    seed
+        Of the choice of prescaled events.
+    """
+
+    rate: Positive | None = None
+    error_ratio: Annotated[float, Field(gt=0, le=1)] = 0.9
+    ht_threshold: Positive | None = None
+    seed: Annotated[int, Field(ge=0)] = 1
+
+
+class EstimateConfig(StrictModel):
+    """Settings of an estimate.
+
+    Parameters
+    ----------
+    seed
+        Of random thresholds and pseudo-experiments.
+    background_entries
+        Background events to use, by entry number: those that did not train the model.
+    weights
+        ``generator``: events count by the generator's weight; ``unit``: once each.
+    events
+        Events in the sample that significances, limits and pseudo-experiments are for (the
+        paper: 800,000), after the preselection; where None, as many as the simulated
+        background is worth.
+    signal_fraction
+        Share of signal in it.
+    truth
+        Background of that sample: ``simulation``, as simulated, whose fluctuations enter as
+        they are; ``closing``, with B C / D in region A, for more events than were simulated.
+    efficiencies
+        SM efficiencies of the signal region.
+    working_point
+        SM efficiency for fits, pseudo-experiments and the menu, both cuts at the same background efficiency.
+    thresholds
+        Cuts on the oriented scores to use there instead, each free.
+    toys
+        Pseudo-experiments behind the fitted significance; asymptotic formulas where 0.
+    cross_section
+        Of all background together, pb; needed for rates.
+    luminosity
+        Instantaneous, per cm2 and s.
+    distance_events
+        Events for the distance correlation, the first so many; its time is quadratic in them.
+    """
+
+    seed: Annotated[int, Field(ge=0)] = 42
+    background_entries: EntrySplit = EntrySplit()
+    weights: Literal["generator", "unit"] = "generator"
+    events: Positive | None = None
+    signal_fraction: Fraction = 0.001
+    truth: Truth = "simulation"
+    efficiencies: tuple[Fraction, ...] = (0.005, 0.01, 0.02, 0.05, 0.1)
+    working_point: Fraction = 0.01
+    thresholds: tuple[float, float] | None = None
+    closure: ClosureConfig = ClosureConfig()
+    experiments: ExperimentsConfig = ExperimentsConfig()
+    menu: MenuConfig = MenuConfig()
+    toys: Annotated[int, Field(ge=0)] = 0
+    cross_section: Positive | None = None
+    luminosity: Positive = 2e34
+    distance_events: Annotated[int, Field(ge=2)] = 20_000
+    batch_size: Annotated[int, Field(ge=1)] = 16
+    style: StyleConfig = StyleConfig()
+
+    @model_validator(mode="after")
+    def _rates_need_a_cross_section(self) -> Self:
+        if self.menu.rate is not None and self.cross_section is None:
+            raise ValueError("menu.rate needs a cross_section")
+        if self.menu.rate is not None and self.thresholds is not None:
+            raise ValueError("menu.rate and thresholds both set the working point: give one")
+        return self

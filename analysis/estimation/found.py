@@ -1,0 +1,95 @@
+"""Everything that an estimate finds, before it is written or drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.abcd import AbcdEstimate
+from analysis.binned import FloatArray
+from analysis.estimation.closure import ClosurePoint, ClosureScan
+from analysis.estimation.distance import DistanceCorrelation
+from analysis.estimation.events import Dataset, ScoreChoice
+from analysis.estimation.experiments import Experiments
+from analysis.estimation.model import FitResult
+from analysis.estimation.ranks import Diagonal
+from analysis.estimation.rates import RatePoint
+from analysis.estimation.sculpting import Sculpting
+from analysis.estimation.sic import SicCurve
+from analysis.estimation.significance import Sample, SignificancePoint
+from analysis.estimation.stability import Stability
+from analysis.menu import Menu
+
+#: What SIC curves are called that are not of one score of the pair.
+DIAGONAL, SINGLE = "diagonal", "single model"
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The likelihood fit of a sample with one signal injected, expected (Asimov)."""
+
+    sample: Sample
+    non_closure: float
+    result: FitResult
+
+
+@dataclass(frozen=True)
+class Found:
+    """Result of an estimate.
+
+    Parameters
+    ----------
+    pair, trainings, single
+        Models and scores.
+    dataset
+        Events with scores.
+    events
+        In the sample that significances and fits are for.
+    distance
+        Distance correlation of the pair on the background.
+    points, scans
+        Closure over random thresholds, and its summary.
+    non_closure
+        Relative uncertainty of the ABCD relation at each SM efficiency.
+    diagonal
+        ABCD of the background at each SM efficiency, both cuts at the same background efficiency.
+    significances
+        By signal.
+    stability
+        By signal; empty without further trainings.
+    sic
+        By signal, then by what is cut on.
+    fits, experiments
+        By signal, at the working point.
+    rates
+        At each SM efficiency.
+    menu
+        Of the working point.
+    sculpting
+        Against each variable, at the working point.
+    """
+
+    pair: ScoreChoice
+    trainings: tuple[ScoreChoice, ...]
+    single: ScoreChoice | None
+    dataset: Dataset
+    events: float
+    distance: DistanceCorrelation
+    points: list[ClosurePoint]
+    scans: list[ClosureScan]
+    non_closure: dict[float, float]
+    diagonal: dict[float, AbcdEstimate]
+    significances: dict[str, list[SignificancePoint]]
+    stability: dict[str, Stability]
+    sic: dict[str, dict[str, SicCurve]]
+    fits: dict[str, Fitted]
+    experiments: dict[str, tuple[Experiments, ...]]
+    rates: list[RatePoint]
+    menu: Menu
+    sculpting: list[Sculpting]
+
+    def ranks(self, scores: FloatArray) -> FloatArray:
+        """Background efficiency of a cut at each score of the pair, shape (n, 2)."""
+        single = Diagonal(*self.dataset.background.pair).single
+        return np.stack([single[0](scores[:, 0]), single[1](scores[:, 1])], axis=1)
