@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from darktrigger.config import StrictModel
+from darktrigger.quiet import captured_stdout
 from generation.events import GenEvents
 from generation.hooks import HeavyQuarkHook, PartonHtHook, PartonJetHook
-from generation.quiet import captured_stdout
 
 #: Neutrinos, and dark states that leave no trace.
 INVISIBLE = (12, 14, 16, 51, 53)

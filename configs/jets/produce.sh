@@ -18,11 +18,12 @@ generate() {
 }
 
 mkdir -p "$folder"
-generate qcd-1 qcd-jets 25000 1001
-generate top-1 ttbar 25000 1002
-generate qcd-low-1 qcd-jets 13000 1003 --config "$here/qcd-low.yaml"
-generate aachen-1 aachen 13000 1004
-# A Z' that is heavier would need forward jets to stay within the window; so light, the jets' p_T is that of QCD.
-generate heidelberg-1 heidelberg 12000 1005 --mass 550
-generate qcd-2 qcd-jets 25000 1011
-generate top-2 ttbar 25000 1012
+# Small files first, so that there is something of every class early on.
+for part in 1 2; do
+    generate "qcd-$part" qcd-jets 12500 "10${part}1"
+    generate "top-$part" ttbar 12500 "10${part}2"
+    generate "qcd-low-$part" qcd-jets 6500 "10${part}3" --config "$here/qcd-low.yaml"
+    generate "aachen-$part" aachen 6500 "10${part}4"
+    # A heavier Z' would need forward jets to stay within the window; with this one the jets' p_T is that of QCD.
+    generate "heidelberg-$part" heidelberg 6000 "10${part}5" --mass 550
+done
