@@ -89,12 +89,9 @@ def find_jets(particles: Particles, selection: JetSelection) -> Jets:
     n_members = np.asarray(ak.num(in_jet), dtype=np.int64)
     rows = np.asarray(ak.flatten(in_jet), dtype=np.int64) + np.repeat(particles.offsets[event[chosen]], n_members)
     parts = momenta(*(column[rows] for column in particles[1:]))
-    return Jets(
-        event[chosen],
-        rank[chosen],
-        *(column[chosen] for column in found),
-        Constituents(np.concatenate(([0], np.cumsum(n_members))), parts.pt, parts.eta, parts.phi),
-    )
+    constituents = Constituents(np.concatenate(([0], np.cumsum(n_members))), parts.pt, parts.eta, parts.phi)
+    pt, eta, phi, mass = (column[chosen] for column in found)
+    return Jets(event[chosen], rank[chosen], pt, eta, phi, mass, constituents)
 
 
 def in_window(jets: Momenta, selection: JetSelection) -> NDArray[np.bool_]:

@@ -123,9 +123,7 @@ def test_properties(rows: Any, phi: float, eta: float) -> None:
     for jet in range(len(rows)):
         part = slice(before.offsets[jet], before.offsets[jet + 1])
         for first, second in zip(range(len(rows[jet])), range(1, len(rows[jet])), strict=False):
-            expected = np.hypot(
-                rows[jet][first][1] - rows[jet][second][1], rows[jet][first][2] - rows[jet][second][2]
-            )
+            expected = np.hypot(rows[jet][first][1] - rows[jet][second][1], rows[jet][first][2] - rows[jet][second][2])
             found = np.hypot(
                 after.eta[part][first] - after.eta[part][second], after.phi[part][first] - after.phi[part][second]
             )
