@@ -1,4 +1,4 @@
-"""Commands of the imaging stage: ``image`` and ``display``."""
+"""Commands of the imaging stage: ``image``, ``image-jets`` and ``display``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+import imaging.jets.cli
+
 app = typer.Typer()
+app.add_typer(imaging.jets.cli.app)
 
 
 @app.command()
