@@ -183,7 +183,7 @@ def calibration_images(run_dir: Path, spec: Family) -> Iterator[Batch]:
     )
     if data.files != record.files:
         raise ModelFileError(run_dir, f"{', '.join(data.files)} changed since the training; int8 is calibrated on them")
-    rows = np.flatnonzero(data.label == 0)[:_CALIBRATION_EVENTS]
+    rows = np.flatnonzero(data.label == settings.events.background)[:_CALIBRATION_EVENTS]
     for batch_NCHW in PlainBatches(data, rows, batch_size=16):
         yield batch_NCHW.numpy()
 
