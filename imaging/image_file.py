@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
-from pydantic import Field, ValidationError
-from scipy.sparse import csr_array
+from pydantic import Field
 
 from darktrigger.config import StrictModel
-from darktrigger.errors import BadValueError, UnreadableFileError
-from darktrigger.files import atomic_path
 from imaging.branches import BranchMap
 from imaging.config import Selection
 from imaging.grid import FINE, HCAL, Grid
 from imaging.image_set import COLUMNS, ImageSet, concatenate_sets
+from imaging.parquet_file import (
+    TableWriter,
+    iterate_batches,
+    metadata_of,
+    open_parquet,
+    pixel_lists,
+    pixel_matrix,
+    write_parquet,
+)
 from imaging.sparse import CHANNELS, GRIDS, SparseImages
-
-METADATA_KEY = b"darktrigger"
 
 SCHEMA = pa.schema(
     [(f"{name}_bin", pa.list_(pa.uint32())) for name in CHANNELS]
@@ -76,44 +77,28 @@ class ImageMetadata(StrictModel):
 class ImageWriter:
     """Appends to an image file that :func:`write_image_file` has opened."""
 
-    def __init__(self, parquet: Any) -> None:
-        self._parquet = parquet
+    def __init__(self, table: TableWriter) -> None:
+        self._table = table
 
     def write(self, images: ImageSet) -> None:
         """Append events."""
-        self._parquet.write_table(to_table(images))
+        self._table.write_table(to_table(images))
 
     def write_metadata(self, metadata: ImageMetadata) -> None:
         """Say what the file holds; once, when all events are written."""
-        self._parquet.add_key_value_metadata({METADATA_KEY: metadata.model_dump_json().encode()})
+        self._table.write_metadata(metadata)
 
 
 @contextmanager
 def write_image_file(path: str | Path) -> Iterator[ImageWriter]:
     """Open an image file for writing; it appears under its name only when complete."""
-    # Dictionaries help neither E_T nor pixel numbers; sorted pixels compress best as differences.
-    encodings = {f"{name}_bin.list.element": "DELTA_BINARY_PACKED" for name in CHANNELS}
-    # Without a stored Arrow schema, readers find our metadata in the schema that they derive.
-    options = {
-        "store_schema": False,
-        "compression": "zstd",
-        "compression_level": 1,
-        "use_dictionary": False,
-        "column_encoding": encodings,
-    }
-    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, SCHEMA, **options) as parquet:
-        yield ImageWriter(parquet)
+    with write_parquet(path, SCHEMA, [f"{name}_bin" for name in CHANNELS]) as table:
+        yield ImageWriter(table)
 
 
 def to_table(images: ImageSet) -> pa.Table:
     """Arrow table of events, in the schema of the image file; shares memory where it can."""
-    channels = {name: images.images.channel(name) for name in CHANNELS}
-    offsets = {name: pa.array(matrix.indptr.astype(np.int32, copy=False)) for name, matrix in channels.items()}
-    bins = [
-        pa.ListArray.from_arrays(offsets[name], pa.array(matrix.indices.astype(np.uint32)))
-        for name, matrix in channels.items()
-    ]
-    e_t = [pa.ListArray.from_arrays(offsets[name], pa.array(matrix.data)) for name, matrix in channels.items()]
+    bins, e_t = zip(*(pixel_lists(images.images.channel(name)) for name in CHANNELS), strict=True)
     return pa.Table.from_arrays([*bins, *e_t, *(pa.array(getattr(images, name)) for name in COLUMNS)], schema=SCHEMA)
 
 
@@ -125,23 +110,8 @@ def from_batch(batch: pa.RecordBatch, path: str | Path) -> ImageSet:
     BadValueError
         A pixel number outside its grid, or an E_T that is not finite.
     """
-    channels = [_channel(batch, name, path) for name in CHANNELS]
+    channels = [pixel_matrix(batch, f"{name}_bin", f"{name}_et", GRIDS[name].n_pixels, path) for name in CHANNELS]
     return ImageSet(SparseImages(*channels), **{name: batch[name].to_numpy(zero_copy_only=False) for name in COLUMNS})
-
-
-def _channel(batch: pa.RecordBatch, name: str, path: str | Path) -> csr_array:
-    bins, e_t = batch[f"{name}_bin"], batch[f"{name}_et"]
-    offsets = bins.offsets.to_numpy()
-    if not np.array_equal(np.diff(offsets), np.diff(e_t.offsets.to_numpy())):
-        raise BadValueError(path, f"columns {name}_bin and {name}_et differ in length")
-    # flatten() honours the slice that the batch is of its row group; offsets count from the group's start.
-    index, values = bins.flatten().to_numpy(), e_t.flatten().to_numpy(zero_copy_only=False)
-    n_pixels = GRIDS[name].n_pixels
-    if len(index) and index.max() >= n_pixels:
-        raise BadValueError(path, f"column {name}_bin holds pixel {index.max()}, expected less than {n_pixels}")
-    if not np.isfinite(values).all():
-        raise BadValueError(path, f"column {name}_et holds a value that is not finite")
-    return csr_array((values, index.astype(np.int32), offsets - offsets[0]), shape=(len(bins), n_pixels))
 
 
 def open_image_file(path: str | Path) -> Any:
@@ -152,21 +122,7 @@ def open_image_file(path: str | Path) -> Any:
     UnreadableFileError
         Not Parquet, damaged, or not an image file.
     """
-    try:
-        file = pq.ParquetFile(path)
-    except FileNotFoundError:
-        raise UnreadableFileError(path, "no such file") from None
-    except (OSError, pa.ArrowException) as error:
-        raise UnreadableFileError(path, f"cannot be read as Parquet ({str(error).splitlines()[0]})") from None
-    found = file.schema_arrow
-    missing = [field.name for field in SCHEMA if field.name not in found.names]
-    if missing:
-        raise UnreadableFileError(path, f"is not an image file: columns {', '.join(missing)} are missing")
-    wrong = [field for field in SCHEMA if not found.field(field.name).type.equals(field.type)]
-    if wrong:
-        types = ", ".join(f"{field.name} is {found.field(field.name).type}, not {field.type}" for field in wrong)
-        raise UnreadableFileError(path, f"is not an image file: column {types}")
-    return file
+    return open_parquet(path, SCHEMA, "an image file")
 
 
 def read_metadata(path: str | Path) -> ImageMetadata:
@@ -178,13 +134,7 @@ def read_metadata(path: str | Path) -> ImageMetadata:
         Not an image file, or without metadata that can be understood.
     """
     with open_image_file(path) as file:
-        raw = (file.metadata.metadata or {}).get(METADATA_KEY)
-    if raw is None:
-        raise UnreadableFileError(path, "carries no darktrigger metadata")
-    try:
-        return ImageMetadata.model_validate(json.loads(raw))
-    except (ValueError, ValidationError) as error:
-        raise UnreadableFileError(path, f"carries metadata that cannot be understood ({error})") from None
+        return metadata_of(path, file, ImageMetadata)
 
 
 def iterate_image_file(path: str | Path, batch_size: int) -> Iterator[ImageSet]:
@@ -198,11 +148,8 @@ def iterate_image_file(path: str | Path, batch_size: int) -> Iterator[ImageSet]:
         Values that no detector gives.
     """
     with open_image_file(path) as file:
-        try:
-            for batch in file.iter_batches(batch_size, columns=SCHEMA.names):
-                yield from_batch(batch, path)
-        except (OSError, pa.ArrowException) as error:
-            raise UnreadableFileError(path, f"is damaged ({str(error).splitlines()[0]})") from None
+        for batch in iterate_batches(path, file, SCHEMA, batch_size):
+            yield from_batch(batch, path)
 
 
 def read_image_file(path: str | Path) -> ImageSet:

@@ -1,0 +1,1 @@
+"""Jets as images: clustering, preprocessing and pixels of the normalized-autoencoder paper."""

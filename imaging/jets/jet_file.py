@@ -1,0 +1,168 @@
+"""The jet image file: Parquet, one row a selected jet.
+
+Columns ``jet_bin`` (list<uint32>, non-zero pixels, ascending, unique) and ``jet_pt`` (list<float32>, their
+summed p_T, GeV), and those of :data:`imaging.jets.jet_set.JET_COLUMNS`. Schema metadata, key
+``darktrigger``: :class:`JetMetadata` as JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field
+
+from darktrigger.config import StrictModel
+from imaging.image_file import SkippedFile
+from imaging.jets.config import JetSelection
+from imaging.jets.grid import D_ETA, D_PHI, N_PIXELS
+from imaging.jets.jet_set import JET_COLUMNS, JetSet, concatenate_jets
+from imaging.parquet_file import (
+    TableWriter,
+    iterate_batches,
+    metadata_of,
+    open_parquet,
+    pixel_lists,
+    pixel_matrix,
+    write_parquet,
+)
+
+BINS, VALUES = "jet_bin", "jet_pt"
+
+JET_SCHEMA = pa.schema(
+    [(BINS, pa.list_(pa.uint32())), (VALUES, pa.list_(pa.float32()))]
+    + [(name, pa.from_numpy_dtype(dtype)) for name, dtype in JET_COLUMNS.items()]
+)
+
+
+class JetSource(StrictModel):
+    """One file that jets came from, and which of its branches or columns gave the constituents."""
+
+    path: str
+    fingerprint: str | None
+    entries: int
+    jets_selected: int
+    constituents: tuple[str, ...]
+
+
+class JetGrid(StrictModel):
+    """Pixels of the images."""
+
+    n_rows: int = N_PIXELS
+    n_columns: int = N_PIXELS
+    d_eta: float = D_ETA
+    d_phi: float = D_PHI
+
+
+class JetMetadata(StrictModel):
+    """What a jet image file says of itself."""
+
+    process: str
+    label_names: dict[int, str]
+    source_files: tuple[JetSource, ...]
+    skipped_files: tuple[SkippedFile, ...] = ()
+    events_read: int
+    jets_selected: int
+    sum_of_weights_read: float
+    sum_of_weights_selected: float
+    algorithm: Literal["anti-kT, E scheme", "as in the source file"]
+    selection: JetSelection
+    preprocessing: tuple[str, ...] = Field(
+        (
+            "centred on the p_T-weighted centroid",
+            "p_T-weighted principal axis turned to 12 o'clock",
+            "flipped: most p_T in the lower left quadrant",
+        )
+    )
+    grid: JetGrid = JetGrid()
+    versions: dict[str, str]
+
+
+class JetWriter:
+    """Appends to a jet image file that :func:`write_jet_file` has opened."""
+
+    def __init__(self, table: TableWriter) -> None:
+        self._table = table
+
+    def write(self, jets: JetSet) -> None:
+        """Append jets."""
+        self._table.write_table(to_jet_table(jets))
+
+    def write_metadata(self, metadata: JetMetadata) -> None:
+        """Say what the file holds; once, when all jets are written."""
+        self._table.write_metadata(metadata)
+
+
+@contextmanager
+def write_jet_file(path: str | Path) -> Iterator[JetWriter]:
+    """Open a jet image file for writing; it appears under its name only when complete."""
+    with write_parquet(path, JET_SCHEMA, [BINS]) as table:
+        yield JetWriter(table)
+
+
+def to_jet_table(jets: JetSet) -> pa.Table:
+    """Arrow table of jets, in the schema of the jet image file."""
+    columns = [pa.array(getattr(jets, name)) for name in JET_COLUMNS]
+    return pa.Table.from_arrays([*pixel_lists(jets.images), *columns], schema=JET_SCHEMA)
+
+
+def from_jet_batch(batch: pa.RecordBatch, path: str | Path) -> JetSet:
+    """Jets of an Arrow batch.
+
+    Raises
+    ------
+    BadValueError
+        A pixel number outside the grid, or a p_T that is not finite.
+    """
+    images = pixel_matrix(batch, BINS, VALUES, N_PIXELS**2, path)
+    columns: dict[str, np.ndarray[Any, Any]] = {
+        name: batch[name].to_numpy(zero_copy_only=False) for name in JET_COLUMNS
+    }
+    return JetSet(images, **columns)
+
+
+def open_jet_file(path: str | Path) -> Any:
+    """Open and check the columns.
+
+    Raises
+    ------
+    UnreadableFileError
+        Not Parquet, damaged, or not a jet image file.
+    """
+    return open_parquet(path, JET_SCHEMA, "a jet image file")
+
+
+def read_jet_metadata(path: str | Path) -> JetMetadata:
+    """What a jet image file says of itself.
+
+    Raises
+    ------
+    UnreadableFileError
+        Not a jet image file, or without metadata that can be understood.
+    """
+    with open_jet_file(path) as file:
+        return metadata_of(path, file, JetMetadata)
+
+
+def iterate_jet_file(path: str | Path, batch_size: int = 1 << 14) -> Iterator[JetSet]:
+    """Jets of a file, at most ``batch_size`` at a time, in file order.
+
+    Raises
+    ------
+    UnreadableFileError
+        Not a jet image file, or damaged.
+    BadValueError
+        Values that no detector gives.
+    """
+    with open_jet_file(path) as file:
+        for batch in iterate_batches(path, file, JET_SCHEMA, batch_size):
+            yield from_jet_batch(batch, path)
+
+
+def read_jet_files(paths: Iterable[str | Path]) -> JetSet:
+    """All jets of several files, in the order given; see :func:`iterate_jet_file`."""
+    return concatenate_jets(part for path in paths for part in iterate_jet_file(path))

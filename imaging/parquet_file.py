@@ -1,0 +1,149 @@
+"""Parquet files of sparse images: what event images and jet images have in common."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+from scipy.sparse import csr_array
+
+from darktrigger.config import StrictModel
+from darktrigger.errors import BadValueError, UnreadableFileError
+from darktrigger.files import atomic_path
+
+METADATA_KEY = b"darktrigger"
+
+MetadataT = TypeVar("MetadataT", bound=StrictModel)
+
+
+class TableWriter:
+    """Appends to a file that :func:`write_parquet` has opened."""
+
+    def __init__(self, parquet: Any) -> None:
+        self._parquet = parquet
+
+    def write_table(self, table: pa.Table) -> None:
+        """Append rows."""
+        self._parquet.write_table(table)
+
+    def write_metadata(self, metadata: StrictModel) -> None:
+        """Say what the file holds; once, when all rows are written."""
+        self._parquet.add_key_value_metadata({METADATA_KEY: metadata.model_dump_json().encode()})
+
+
+@contextmanager
+def write_parquet(path: str | Path, schema: pa.Schema, pixel_columns: Sequence[str]) -> Iterator[TableWriter]:
+    """Open a file for writing; it appears under its name only when complete.
+
+    Parameters
+    ----------
+    path
+        The file.
+    schema
+        Its columns.
+    pixel_columns
+        Those that hold lists of ascending pixel numbers.
+    """
+    # Dictionaries help neither E_T nor pixel numbers; sorted pixels compress best as differences.
+    encodings = {f"{name}.list.element": "DELTA_BINARY_PACKED" for name in pixel_columns}
+    # Without a stored Arrow schema, readers find our metadata in the schema that they derive.
+    options = {
+        "store_schema": False,
+        "compression": "zstd",
+        "compression_level": 1,
+        "use_dictionary": False,
+        "column_encoding": encodings,
+    }
+    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema, **options) as parquet:
+        yield TableWriter(parquet)
+
+
+def pixel_lists(matrix: csr_array) -> tuple[pa.Array, pa.Array]:
+    """Pixel numbers (list of uint32) and values (list of float32) of each row; values share memory."""
+    offsets = pa.array(matrix.indptr.astype(np.int32, copy=False))
+    bins = pa.ListArray.from_arrays(offsets, pa.array(matrix.indices.astype(np.uint32)))
+    return bins, pa.ListArray.from_arrays(offsets, pa.array(matrix.data))
+
+
+def pixel_matrix(batch: pa.RecordBatch, bins_name: str, values_name: str, n_pixels: int, path: str | Path) -> csr_array:
+    """Images (n, n_pixels) from the two columns of lists of :func:`pixel_lists`.
+
+    Raises
+    ------
+    BadValueError
+        A pixel number outside the grid, or a value that is not finite.
+    """
+    bins, lists = batch[bins_name], batch[values_name]
+    offsets = bins.offsets.to_numpy()
+    if not np.array_equal(np.diff(offsets), np.diff(lists.offsets.to_numpy())):
+        raise BadValueError(path, f"columns {bins_name} and {values_name} differ in length")
+    # flatten() honours the slice that the batch is of its row group; offsets count from the group's start.
+    index, values = bins.flatten().to_numpy(), lists.flatten().to_numpy(zero_copy_only=False)
+    if len(index) and index.max() >= n_pixels:
+        raise BadValueError(path, f"column {bins_name} holds pixel {index.max()}, expected less than {n_pixels}")
+    if not np.isfinite(values).all():
+        raise BadValueError(path, f"column {values_name} holds a value that is not finite")
+    return csr_array((values, index.astype(np.int32), offsets - offsets[0]), shape=(len(bins), n_pixels))
+
+
+def open_parquet(path: str | Path, schema: pa.Schema, kind: str) -> Any:
+    """Open and check the columns; ``kind`` names what the file should be, with its article.
+
+    Raises
+    ------
+    UnreadableFileError
+        Not Parquet, damaged, or without the columns of the schema.
+    """
+    try:
+        file = pq.ParquetFile(path)
+    except FileNotFoundError:
+        raise UnreadableFileError(path, "no such file") from None
+    except (OSError, pa.ArrowException) as error:
+        raise UnreadableFileError(path, f"cannot be read as Parquet ({str(error).splitlines()[0]})") from None
+    found = file.schema_arrow
+    missing = [field.name for field in schema if field.name not in found.names]
+    if missing:
+        raise UnreadableFileError(path, f"is not {kind}: columns {', '.join(missing)} are missing")
+    wrong = [field for field in schema if not found.field(field.name).type.equals(field.type)]
+    if wrong:
+        types = ", ".join(f"{field.name} is {found.field(field.name).type}, not {field.type}" for field in wrong)
+        raise UnreadableFileError(path, f"is not {kind}: column {types}")
+    return file
+
+
+def metadata_of(path: str | Path, file: Any, model: type[MetadataT]) -> MetadataT:
+    """What an open file says of itself.
+
+    Raises
+    ------
+    UnreadableFileError
+        Nothing, or nothing that can be understood.
+    """
+    raw = (file.metadata.metadata or {}).get(METADATA_KEY)
+    if raw is None:
+        raise UnreadableFileError(path, "carries no darktrigger metadata")
+    try:
+        return model.model_validate(json.loads(raw))
+    except (ValueError, ValidationError) as error:
+        raise UnreadableFileError(path, f"carries metadata that cannot be understood ({error})") from None
+
+
+def iterate_batches(path: str | Path, file: Any, schema: pa.Schema, batch_size: int) -> Iterator[pa.RecordBatch]:
+    """Rows of an open file, at most ``batch_size`` at a time, in file order.
+
+    Raises
+    ------
+    UnreadableFileError
+        The file is damaged.
+    """
+    try:
+        yield from file.iter_batches(batch_size, columns=schema.names)
+    except (OSError, pa.ArrowException) as error:
+        raise UnreadableFileError(path, f"is damaged ({str(error).splitlines()[0]})") from None
