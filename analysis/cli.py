@@ -153,6 +153,14 @@ def evaluate(
         EventWeights | None,
         typer.Option(help="How events count: by the generator's weight, or once each as in the papers (unit)."),
     ] = None,
+    background: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Class that is background, as the files name it, such as top for a model trained on tops "
+            "(default: that of label 0).",
+        ),
+    ] = None,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Events of which dense images exist at a time (default: 16).")
     ] = None,
@@ -173,6 +181,7 @@ def evaluate(
         "target_tpr": target_tpr,
         "seed": seed,
         "background_entries": entries,
+        "background": background,
         "weights": weights and weights.value,
         "batch_size": batch_size,
     }

@@ -18,16 +18,10 @@ INPUT_SHAPES: dict[str, tuple[int, int, int]] = {
     "coarse mask": (1, HCAL.n_phi, HCAL.n_eta),
     "coarse E_T": (3, HCAL.n_phi, HCAL.n_eta),
     "fine": (3, FINE.n_eta + 2, FINE.n_phi),
-    "jet": (1, 40, 40),
 }
 
 #: Sub-detectors that each input kind shows, in channel order.
-INPUT_CHANNELS: dict[str, tuple[str, ...]] = {
-    "coarse mask": ("trk",),
-    "coarse E_T": CHANNELS,
-    "fine": CHANNELS,
-    "jet": (),
-}
+INPUT_CHANNELS: dict[str, tuple[str, ...]] = {"coarse mask": ("trk",), "coarse E_T": CHANNELS, "fine": CHANNELS}
 
 
 def fine_to_coarse() -> NDArray[np.int32]:

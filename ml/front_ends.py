@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor, nn
 
 from darktrigger.config import StrictModel
-from imaging.dense import INPUT_SHAPES
+from imaging.input_shapes import ALL_INPUT_SHAPES
 
 #: Width of the Gaussian filter, pixels; 0 for none.
 Sigma = Annotated[float, Field(ge=0)]
@@ -99,7 +99,7 @@ class FrontEnd(nn.Module):
     def __init__(self, config: FrontConfig) -> None:
         super().__init__()
         self.config = config
-        _, height, width = INPUT_SHAPES[config.input]
+        _, height, width = ALL_INPUT_SHAPES[config.input]
         self.register_buffer("rows", blur_matrix(height, config.sigma), persistent=False)
         self.register_buffer("columns", blur_matrix(width, config.sigma).T.contiguous(), persistent=False)
 

@@ -16,15 +16,18 @@ from torch import nn
 from darktrigger.files import write_json
 from darktrigger.memory import keep_freed_memory
 from darktrigger.progress import progress
+from imaging.jets.dense import JET
 from ml.batches import Batches
 from ml.calibration import CALIBRATION, activity, calibrate, evaluate
 from ml.callbacks import LAST, RunFolder, Steps
 from ml.classification import Classification, Targeted
 from ml.config import RunConfig
 from ml.curves import plot_curves
-from ml.data import load_images
+from ml.data import ImageData, load_images
 from ml.distillation import DistillationBatches, Standardised
+from ml.jets import load_jets
 from ml.module import Reconstruction
+from ml.nae.batches import EnergyBatches
 from ml.nae.config import AutoencoderTraining, NAETraining
 from ml.nae.finish import finish
 from ml.nae.folder import ChainFolder
@@ -89,7 +92,7 @@ def train(
     run_dir = Path(run_dir)
     settings = config.training
     files = [Path(path) for path in image_files]
-    data = load_images(files, spec.kind(config.model), settings.entries, settings.events, settings.seed)
+    data = load(files, spec.kind(config.model), settings)
     if isinstance(settings, DistillationTraining):
         teacher = Teacher(settings.teacher, settings.score)
         lessons = DistillationBatches(data, settings)
@@ -97,7 +100,7 @@ def train(
         lessons.ask(teacher, files, run_dir)
         batches: Batches = lessons
     else:
-        batches = Batches(data, settings)
+        batches = batches_of(data, settings)
         claim(run_dir, new_record(family_name, data), config, resume=resume)
     folder = fit(spec, batches, run_dir, config)
     plot_curves(folder.history, run_dir)
@@ -145,6 +148,20 @@ def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -
         trainer.fit(module, datamodule=batches, ckpt_path=checkpoint, weights_only=True)
     logger.info("%s: trained %d epochs", run_dir, len(folder.history))
     return folder
+
+
+def load(files: Sequence[Path], kind: str, settings: TrainingConfig) -> ImageData:
+    """Events or jets to train on."""
+    if kind == JET:
+        return load_jets(files, settings.entries, settings.events, settings.seed)
+    return load_images(files, kind, settings.entries, settings.events, settings.seed)
+
+
+def batches_of(data: ImageData, settings: TrainingConfig) -> Batches:
+    """Batches of images, as the training takes them."""
+    if isinstance(settings, AutoencoderTraining | NAETraining):
+        return EnergyBatches(data, settings)
+    return Batches(data, settings)
 
 
 def folder_of(run_dir: Path, settings: TrainingConfig) -> RunFolder:

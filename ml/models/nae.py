@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from darktrigger.config import StrictModel
-from imaging.dense import INPUT_SHAPES
+from imaging.input_shapes import ALL_INPUT_SHAPES
 from ml.front_ends import FrontConfig, FrontEnd, JetFront
 from ml.spectral import Slope, Spectral, SpectralConv2d, SpectralConvTranspose2d, SpectralLinear, hold, release
 from ml.training_config import Count
@@ -45,7 +45,7 @@ class NAEConfig(StrictModel):
 
     @property
     def input(self) -> str:
-        """Kind of dense input, a key of :data:`imaging.dense.INPUT_SHAPES`."""
+        """Kind of dense input, a key of :data:`imaging.input_shapes.ALL_INPUT_SHAPES`."""
         return self.front.input
 
 
@@ -104,7 +104,7 @@ class NAE(nn.Module):
 
     def __init__(self, config: NAEConfig) -> None:
         super().__init__()
-        channels, height, width = INPUT_SHAPES[config.input]
+        channels, height, width = ALL_INPUT_SHAPES[config.input]
         seed, filters = (height // 2, width // 2), config.filters
         self.front = FrontEnd(config.front)
         self.latents = config.latents
@@ -143,7 +143,7 @@ class NAE(nn.Module):
             SpectralConvTranspose2d(filters, channels),
             nn.Sigmoid(),
         )
-        self.register_load_state_dict_post_hook(_hold_anew)
+        self.register_load_state_dict_post_hook(_hold_anew)  # type: ignore[no-untyped-call]
         self.reset_parameters()
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
@@ -157,7 +157,7 @@ class NAE(nn.Module):
         assert isinstance(last, Spectral)  # noqa: S101 (for the type checker)
         nn.init.constant_(last.bias, -math.log(self.front.rows.shape[0] * self.front.columns.shape[0]))
 
-    def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 (torch's signature)
+    def train(self, mode: bool = True) -> Self:
         """Training or evaluation mode; the latter holds the weights."""
         (release if mode else hold)(self)
         return super().train(mode)

@@ -128,7 +128,9 @@ class ChainFolder(RunFolder):
             path = self.folder / SAMPLES / f"epoch_{trainer.current_epoch:03d}.png"
             draw_samples(pl_module.samples.image.numpy(), f"Samples, epoch {trainer.current_epoch}", path)
         if self.collapse:
-            logger.warning("%s: the sampler collapsed in epoch %d: %s", self.folder, trainer.current_epoch, self.collapse)
+            logger.warning(
+                "%s: the sampler collapsed in epoch %d: %s", self.folder, trainer.current_epoch, self.collapse
+            )
 
     def write_metrics(self) -> None:
         """Write ``metrics.csv`` and ``chains.csv``."""
@@ -139,4 +141,3 @@ class ChainFolder(RunFolder):
         rows = zip(self.history, self.chains, strict=True)
         writer.writerows([epoch.epoch, *row, row.positive_energy - row.negative_energy] for epoch, row in rows)
         write_text(self.folder / CHAINS, text.getvalue())
-

@@ -71,7 +71,8 @@ class State(NamedTuple):
 
 
 def _norm(x: Tensor) -> Tensor:
-    return x.flatten(1).norm(dim=1)
+    norm_N: Tensor = torch.linalg.vector_norm(x.flatten(1), dim=1)
+    return norm_N
 
 
 def _like(x_N: Tensor, point: Tensor) -> Tensor:
@@ -156,12 +157,10 @@ class Run(NamedTuple):
     acceptance: Tensor
 
 
-def run_chain(
-    energy: Energy, start: Tensor, settings: ChainConfig, space: Space, generator: torch.Generator
-) -> Run:
+def run_chain(energy: Energy, start: Tensor, settings: ChainConfig, space: Space, generator: torch.Generator) -> Run:
     """Go to the end of a :func:`chain`."""
     states = chain(energy, start, settings, space, generator)
     state, taken_N = next(states), torch.zeros(len(start))
-    for state in states:  # noqa: B007 (the last one is wanted)
+    for state in states:
         taken_N += state.accepted
     return Run(state.point, state.energy, taken_N / settings.steps)

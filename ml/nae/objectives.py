@@ -41,7 +41,7 @@ class LikelihoodObjective:
     def compare(self, model: NAE, image_NCHW: Tensor, samples: Samples) -> Energies:
         """E(x) - E(x')."""
         energy = model.energy(torch.cat([image_NCHW, samples.image]))
-        positive_N, negative_N = energy.split(len(image_NCHW))
+        positive_N, negative_N = torch.split(energy, len(image_NCHW))
         return Energies(positive_N - negative_N, positive_N, negative_N)
 
 

@@ -33,7 +33,7 @@ class Replay:
 
     def push(self, point_NK: Tensor) -> None:
         """Keep points."""
-        for part in point_NK.split(self.config.size):
+        for part in torch.split(point_NK, self.config.size):
             slots = torch.arange(self.next, self.next + len(part)) % self.config.size
             self.points[slots] = part
             self.next = (self.next + len(part)) % self.config.size
