@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from darktrigger.config import StrictModel
+from darktrigger.quiet import captured_stdout
 from generation.events import GenEvents
-from generation.hooks import HeavyQuarkHook, PartonHtHook
-from generation.quiet import captured_stdout
+from generation.hooks import HeavyQuarkHook, PartonHtHook, PartonJetHook
 
 #: Neutrinos, and dark states that leave no trace.
 INVISIBLE = (12, 14, 16, 51, 53)
@@ -46,7 +46,7 @@ class HtFilter(StrictModel):
 
 
 class JetFilter(StrictModel):
-    """At least one generator-level jet in a p_T window (NAE paper, equations 12 and 13)."""
+    """The leading generator-level jet lies in a p_T window (NAE paper, equations 12 and 13)."""
 
     kind: Literal["jet"] = "jet"
     pt_min: float = Field(550.0, gt=0, description="Least p_T of the jet, GeV.")
@@ -54,6 +54,13 @@ class JetFilter(StrictModel):
     eta_max: float = Field(2.0, gt=0, description="Largest |eta| of the jet.")
     radius: float = Field(0.8, gt=0, description="Radius of the anti-k_T jets.")
     margin: float = Field(0.1, ge=0, lt=1, description="The window is widened by this fraction, for the resolution.")
+    parton_margin: float | None = Field(
+        0.3,
+        ge=0,
+        lt=1,
+        description="Events whose leading parton-level jet misses the window by more than this fraction are stopped "
+        "there; null where invisible particles make much of a jet.",
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> JetFilter:
@@ -62,14 +69,23 @@ class JetFilter(StrictModel):
         return self
 
     def hooks(self) -> list[pythia8mc.UserHooks]:
-        """No early veto: the phase-space cuts of the process do that."""
-        return []
+        """Early veto, before hadronisation."""
+        if self.parton_margin is None:
+            return []
+        low, high = (1 - self.parton_margin) * self.pt_min, (1 + self.parton_margin) * self.pt_max
+        return [PartonJetHook(low, high, self.radius, self._eta_reach)]
+
+    @property
+    def _eta_reach(self) -> float:
+        """Particles up to here are clustered: a jet farther out may be the leading one."""
+        return self.eta_max + 3
 
     def accept(self, events: GenEvents) -> NDArray[np.bool_]:
         """Mask (n,) of the events to keep."""
-        jets = visible_jets(events, self.radius, (1 - self.margin) * self.pt_min, self.eta_max + 1)
-        inside = (jets.pt < (1 + self.margin) * self.pt_max) & (abs(jets.eta) < self.eta_max)
-        return np.asarray(ak.any(inside, axis=1))
+        jets = visible_jets(events, self.radius, (1 - self.margin) * self.pt_min, self._eta_reach)
+        leading = ak.firsts(jets[ak.argsort(jets.pt, axis=1, ascending=False)])
+        inside = (leading.pt < (1 + self.margin) * self.pt_max) & (abs(leading.eta) < self.eta_max)
+        return np.asarray(ak.to_numpy(ak.fill_none(inside, False)), dtype=np.bool_)
 
 
 class LeptonFilter(StrictModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pythia8mc
 from generation.suep import ThermalSpectrum, boost, shower
 
 _MEDIATOR = 25
+_TOP, _W = 6, 24
 _OUTGOING = 22  # status of the mediator in the process record
 _FROM_DECAY = 23  # status of what a hard process leaves
 
@@ -77,6 +79,72 @@ class PartonHtHook(pythia8mc.UserHooks):
         """Whether the partons fall short."""
         self._jets.analyze(event)
         return bool(sum(self._jets.pT(i) for i in range(self._jets.sizeJet())) < self._ht_min)
+
+
+class PartonJetHook(pythia8mc.UserHooks):
+    """Veto events whose leading parton-level jet is far from the p_T window that is asked for.
+
+    Parameters
+    ----------
+    low, high
+        The window, GeV, as wide as hadronisation and resolution call for.
+    radius, eta_max
+        Of the anti-k_T jets.
+    """
+
+    def __init__(self, low: float, high: float, radius: float, eta_max: float) -> None:
+        super().__init__()
+        self._high = high
+        select_all_final = 1
+        self._jets = pythia8mc.SlowJet(-1, radius, low, eta_max, select_all_final)
+
+    def canVetoPartonLevel(self) -> bool:
+        """Pythia shall ask."""
+        return True
+
+    def doVetoPartonLevel(self, event: Any) -> bool:
+        """Whether the leading jet lies outside."""
+        self._jets.analyze(event)
+        return self._jets.sizeJet() == 0 or bool(self._jets.pT(0) > self._high)
+
+
+class ContainedTopHook(pythia8mc.UserHooks):
+    """Veto top pairs of which a top's decay quarks do not all lie close to it.
+
+    Parameters
+    ----------
+    radius
+        Largest DeltaR (eta, phi) between a top and the quarks that it decays to.
+    """
+
+    def __init__(self, radius: float) -> None:
+        super().__init__()
+        self._radius = radius
+
+    def canVetoProcessLevel(self) -> bool:
+        """Pythia shall ask."""
+        return True
+
+    def doVetoProcessLevel(self, process: Any) -> bool:
+        """Whether either top is wide."""
+        tops = [i for i in range(process.size()) if process[i].idAbs() == _TOP]
+        return not all(
+            math.hypot(quark.eta() - process[top].eta(), _d_phi(quark.phi(), process[top].phi())) < self._radius
+            for top in tops
+            for quark in _decay_products(process, top)
+        )
+
+
+def _decay_products(process: Any, top: int) -> list[Any]:
+    """What a top decays to in the process record, through its W."""
+    daughters = list(process[top].daughterList())
+    bosons = [i for i in daughters if process[i].idAbs() == _W]
+    found = [i for i in daughters if i not in bosons]
+    return [process[i] for i in found + [j for boson in bosons for j in process[boson].daughterList()]]
+
+
+def _d_phi(phi_a: float, phi_b: float) -> float:
+    return math.remainder(phi_a - phi_b, 2 * math.pi)
 
 
 class HeavyQuarkHook(pythia8mc.UserHooks):

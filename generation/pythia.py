@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from darktrigger.errors import GenerationError
 from darktrigger.files import atomic_path, hash_of
+from darktrigger.quiet import captured_stdout
 from generation.events import PARTICLE_COLUMNS, GenEvents, offsets_of
-from generation.quiet import captured_stdout
 
 if TYPE_CHECKING:
     from generation.processes.base import Process, PythiaProcess

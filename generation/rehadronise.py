@@ -10,9 +10,9 @@ import numpy as np
 import pythia8mc
 
 from darktrigger.errors import GenerationError
+from darktrigger.quiet import captured_stdout
 from generation.events import PARTICLE_COLUMNS, GenEvents, concatenate_events
 from generation.pythia import PB_PER_MB, GeneratedBatch, Normalisation, initialised_pythia
-from generation.quiet import captured_stdout
 
 if TYPE_CHECKING:
     from generation.processes.electroweak import QcdLeptons

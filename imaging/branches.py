@@ -8,7 +8,8 @@ candidates.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import Protocol, TypeVar
 
 from darktrigger.config import StrictModel
 from darktrigger.errors import MissingBranchError
@@ -117,26 +118,48 @@ def find_branches(available: Collection[str], override: BranchOverride, source: 
     roles: dict[str, DepositBranches] = {}
     for role, candidates in CANDIDATES.items():
         chosen: DepositBranches | None = getattr(override, role)
-        roles[role] = _first_complete(role, (chosen,) if chosen else candidates, available, source)
+        roles[role] = first_complete(f"{role} image", (chosen,) if chosen else candidates, available, source)
     ht = override.ht or "ScalarHT.HT"
-    _require([ht], available, source)
+    require([ht], available, source)
     if override.weight:
-        _require([override.weight], available, source)
+        require([override.weight], available, source)
     weight = override.weight or ("Event.Weight" if "Event.Weight" in available else None)
     return BranchMap(**roles, ht=ht, weight=weight)
 
 
-def _first_complete(
-    role: str, candidates: tuple[DepositBranches, ...], available: set[str], source: str
-) -> DepositBranches:
-    for deposits in candidates:
-        if available.issuperset(deposits.names()):
-            return deposits
-    wanted = " or ".join(", ".join(deposits.names()) for deposits in candidates)
-    raise MissingBranchError(source, f"no branches for the {role} image; need {wanted}; {_found(available)}")
+class Named(Protocol):
+    """What needs some branches."""
+
+    def names(self) -> list[str]:
+        """Branches in use."""
 
 
-def _require(names: list[str], available: set[str], source: str) -> None:
+NamedT = TypeVar("NamedT", bound=Named)
+
+
+def first_complete(role: str, candidates: Sequence[NamedT], available: set[str], source: str) -> NamedT:
+    """The first candidate whose branches are all there.
+
+    Raises
+    ------
+    MissingBranchError
+        There is none.
+    """
+    for candidate in candidates:
+        if available.issuperset(candidate.names()):
+            return candidate
+    wanted = " or ".join(", ".join(candidate.names()) for candidate in candidates)
+    raise MissingBranchError(source, f"no branches for the {role}; need {wanted}; {_found(available)}")
+
+
+def require(names: list[str], available: set[str], source: str) -> None:
+    """Check that branches are there.
+
+    Raises
+    ------
+    MissingBranchError
+        Some are not.
+    """
     missing = [name for name in names if name not in available]
     if missing:
         raise MissingBranchError(source, f"branch {', '.join(missing)} is missing; {_found(available)}")

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pyarrow as pa
-
 from darktrigger.config import StrictModel
-from darktrigger.errors import DarktriggerError, InputFileError
+from darktrigger.errors import DarktriggerError
 from darktrigger.files import fingerprint
 from darktrigger.inputs import is_remote
 from darktrigger.provenance import versions
@@ -21,6 +18,7 @@ from imaging.delphes_file import iterate_chunks, open_delphes
 from imaging.events import NO_EVENTS, Cutflow, build_images
 from imaging.image_file import SCHEMA, ImageMetadata, SkippedFile, SourceFile, from_batch, to_table, write_image_file
 from imaging.image_set import ImageSet
+from imaging.many_files import spooled, write_all
 
 logger = logging.getLogger(__name__)
 
@@ -100,26 +98,14 @@ def convert(
         No file can be used, or the output cannot be written.
     """
     label = sample.resolved_label()
-    sources: list[_Source] = []
-    skipped: list[SkippedFile] = []
     with write_image_file(output) as writer:
-        for path in paths:
-            source = _Source(path)
-            parts = _images(source, config)
-            try:
-                for part in _spooled(parts, path) if skip_bad_files else parts:
-                    writer.write(part.with_origin(label=label, mass=sample.mass))
-                sources.append(source)
-            except InputFileError as error:
-                if not skip_bad_files:
-                    raise
-                logger.warning("skipped %s", error)
-                skipped.append(SkippedFile(path=path, cause=error.cause))
-            advance(1)
-        if not sources:
-            raise DarktriggerError(
-                "no usable input file:\n" + "\n".join(f"  {bad.path}: {bad.cause}" for bad in skipped)
-            )
+        sources, skipped = write_all(
+            [_Source(path) for path in paths],
+            lambda source: _images(source, config),
+            lambda part: writer.write(part.with_origin(label=label, mass=sample.mass)),
+            spool=_spooled if skip_bad_files else None,
+            advance=advance,
+        )
         metadata = _metadata(sample, config, sources, skipped)
         writer.write_metadata(metadata)
     if metadata.events_selected == 0:
@@ -132,7 +118,7 @@ def _images(source: _Source, config: ImagingConfig) -> Iterator[ImageSet]:
     with open_delphes(source.path, config.tree) as events:
         source.tree_entries = events.num_entries
         source.branches = find_branches(events.keys(full_paths=False), config.branches, source.path)
-        for chunk in iterate_chunks(source.path, events, source.branches, config.step_size):
+        for chunk in iterate_chunks(source.path, events, source.branches.names(), config.step_size):
             images, cutflow = build_images(
                 chunk.arrays, source.branches, config.selection, source.path, chunk.first_entry
             )
@@ -141,15 +127,7 @@ def _images(source: _Source, config: ImagingConfig) -> Iterator[ImageSet]:
 
 
 def _spooled(parts: Iterator[ImageSet], path: str) -> Iterator[ImageSet]:
-    """The same chunks, once all of them are safely read: a bad file must leave no trace in the output."""
-    with tempfile.TemporaryFile() as spool:
-        with pa.ipc.new_file(spool, SCHEMA) as writer:
-            for part in parts:
-                writer.write_table(to_table(part))
-        spool.seek(0)
-        reader = pa.ipc.open_file(spool)
-        for index in range(reader.num_record_batches):
-            yield from_batch(reader.get_batch(index), path)
+    return spooled(parts, path, SCHEMA, to_table, from_batch)
 
 
 def _metadata(

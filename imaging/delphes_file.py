@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +15,6 @@ import uproot
 
 from darktrigger.errors import DarktriggerError, EmptyInputError, MissingBranchError, UnreadableFileError
 from darktrigger.inputs import is_remote
-from imaging.branches import BranchMap
 
 T = TypeVar("T")
 
@@ -83,8 +82,8 @@ def _diagnose(path: str, error: Exception) -> str:
     return f"is a damaged ROOT file ({reason})"
 
 
-def iterate_chunks(path: str, events: Any, branches: BranchMap, step_size: str) -> Iterator[Chunk]:
-    """Read the branches in steps of ``step_size``, the next one while the last is in use.
+def iterate_chunks(path: str, events: Any, branches: Sequence[str], step_size: str) -> Iterator[Chunk]:
+    """Read branches in steps of ``step_size``, the next one while the last is in use.
 
     Raises
     ------
@@ -94,7 +93,7 @@ def iterate_chunks(path: str, events: Any, branches: BranchMap, step_size: str) 
 
     def read() -> Iterator[Chunk]:
         with explain_read_errors(path):
-            steps = events.iterate(branches.names(), step_size=step_size, library="ak", how=dict, report=True)
+            steps = events.iterate(branches, step_size=step_size, library="ak", how=dict, report=True)
             for arrays, report in steps:
                 yield Chunk(arrays, report.tree_entry_start)
 

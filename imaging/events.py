@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darktrigger.errors import BadValueError
+from imaging.branch_values import finite, one_per_event
 from imaging.branches import BranchMap, DepositBranches
 from imaging.config import Selection
 from imaging.grid import Grid
@@ -69,8 +70,8 @@ def build_images(
     BadValueError
         NaN or infinity in any branch in use, or an event without its one H_T or weight.
     """
-    ht = _one_per_event(arrays, branches.ht, source)
-    weight = np.ones_like(ht) if branches.weight is None else _one_per_event(arrays, branches.weight, source)
+    ht = one_per_event(arrays, branches.ht, source)
+    weight = np.ones_like(ht) if branches.weight is None else one_per_event(arrays, branches.weight, source)
     passed = ht > selection.ht_min
     deposits = {name: _deposits(arrays, getattr(branches, name), GRIDS[name], passed, source) for name in CHANNELS}
     images = SparseImages(**{name: pixels(deposits[name], GRIDS[name]) for name in CHANNELS})
@@ -88,16 +89,6 @@ def build_images(
     return ImageSet(images, **typed), Cutflow(len(ht), n_selected, *sums)
 
 
-def _one_per_event(arrays: Mapping[str, ak.Array], name: str, source: str) -> NDArray[np.float32]:
-    """A branch of which Delphes keeps a single value in each event."""
-    array = arrays[name]
-    counts = ak.to_numpy(ak.num(array))
-    if not np.all(counts == 1):
-        event = int(np.flatnonzero(counts != 1)[0])
-        raise BadValueError(source, f"branch {name} holds {counts[event]} values in event {event}, expected 1")
-    return _finite(array, name, source)
-
-
 def _deposits(
     arrays: Mapping[str, ak.Array], branches: DepositBranches | None, grid: Grid, passed: NDArray[np.bool_], source: str
 ) -> Deposits:
@@ -106,7 +97,7 @@ def _deposits(
         nothing = np.empty(0, dtype=np.float32)
         return Deposits(np.zeros(passed.sum() + 1, dtype=np.int64), nothing, nothing, nothing)
     counts = ak.to_numpy(ak.num(arrays[branches.e_t]))
-    flat = {name: _finite(arrays[name], name, source) for name in branches.names()}
+    flat = {name: finite(arrays[name], name, source) for name in branches.names()}
     if any(len(values) != counts.sum() for values in flat.values()):
         raise BadValueError(source, f"branches {', '.join(flat)} differ in length")
     kept = grid.contains(flat[branches.eta]) & np.repeat(passed, counts)
@@ -120,12 +111,3 @@ def _deposits(
     deposits = Deposits(offsets, flat[branches.eta], flat[branches.phi], e_t).where(kept)
     # Events that failed have nothing left, so dropping their offsets drops them.
     return deposits._replace(offsets=np.append(deposits.offsets[:-1][passed], deposits.offsets[-1]))
-
-
-def _finite(array: ak.Array, name: str, source: str) -> NDArray[np.float32]:
-    """All values of a branch, flat, none of them NaN or infinite."""
-    values: NDArray[np.float32] = np.asarray(ak.flatten(array), dtype=np.float32)
-    if not np.isfinite(values).all():
-        bad = values[~np.isfinite(values)][0]
-        raise BadValueError(source, f"branch {name} holds {bad} (not a finite number)")
-    return values

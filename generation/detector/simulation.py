@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from generation.detector.calorimeter import Deposits, Towers, deposit
 from generation.detector.card import DetectorCard
-from generation.detector.flow import Flow, build_flow, missing_momentum
+from generation.detector.flow import NEUTRAL_HADRON, PHOTON, TRACK, Flow, build_flow, missing_momentum
 from generation.detector.jets import Clustered, find_jets
 from generation.detector.objects import Isolated, identify, unique_jets
 from generation.detector.output import Collection, DelphesEvents, concatenate
@@ -106,6 +106,9 @@ def _simulate(
                 "Track_PUcorr": _tracks(particles, tracks, tracks.survives),
                 "ecalTower": _towers(ecal),
                 "hcalTower": _towers(hcal),
+                "EFlowTrack": _flow_tracks(flow, particles, tracks),
+                "EFlowPhoton": _flow_neutrals(flow, PHOTON),
+                "EFlowNeutralHadron": _flow_neutrals(flow, NEUTRAL_HADRON),
                 "Jet": _jets(jets, unique),
                 "Electron": _isolated(isolated["electron"], _charge(isolated["electron"], flow, particles, tracks)),
                 "Photon": _isolated(isolated["photon"], {}),
@@ -162,6 +165,42 @@ def _towers(deposits: Deposits) -> Collection:
         "Edges[4]": _float(towers.edges),
     }
     return Collection(towers.offsets, columns)
+
+
+def _flow_tracks(flow: Flow, particles: Particles, tracks: Tracks) -> Collection:
+    """Charged particle flow: tracks that survive pile-up subtraction, p_T after the calorimeters have had their say."""
+    chosen = flow.source == TRACK
+    rows = tracks.particle[flow.row[chosen]]
+    columns: dict[str, NDArray[Any]] = {
+        "PID": particles.pid[rows],
+        "Charge": particles.charge[rows].astype(np.int32),
+        "IsPU": particles.is_pileup[rows].astype(np.int32),
+        "PT": _float(flow.pt[chosen]),
+        "Eta": _float(flow.eta[chosen]),
+        "Phi": _float(flow.phi[chosen]),
+        "Mass": _float(particles.mass[rows]),
+        "EtaOuter": _float(particles.eta_outer[rows]),
+        "PhiOuter": _float(particles.phi_outer[rows]),
+    }
+    return Collection(_offsets_of_chosen(chosen, flow), columns)
+
+
+def _flow_neutrals(flow: Flow, source: int) -> Collection:
+    """Neutral particle flow of one calorimeter."""
+    chosen = flow.source == source
+    pt, eta = flow.pt[chosen], flow.eta[chosen]
+    columns: dict[str, NDArray[Any]] = {
+        "ET": _float(pt),
+        "Eta": _float(eta),
+        "Phi": _float(flow.phi[chosen]),
+        "E": _float(pt * np.cosh(eta)),
+    }
+    return Collection(_offsets_of_chosen(chosen, flow), columns)
+
+
+def _offsets_of_chosen(chosen: NDArray[np.bool_], flow: Flow) -> NDArray[np.int64]:
+    kept: NDArray[np.int64] = np.concatenate(([0], np.cumsum(chosen)))[flow.candidates.offsets]
+    return kept
 
 
 def _jets(jets: Clustered, unique: NDArray[np.bool_]) -> Collection:

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+import pythia8mc
 from pydantic import Field
 
 from generation.filters import EventFilter, JetFilter, LeptonFilter
+from generation.hooks import ContainedTopHook
 from generation.processes.base import PythiaProcess, switch
 from generation.pythia import GeneratedBatch
 from generation.rehadronise import rehadronised_batches
@@ -19,7 +22,9 @@ _LEPTONS = "11 13 15"
 class HadronicTop(PythiaProcess):
     """Top pairs that decay to hadrons: the top jets of the NAE paper (equation 12).
 
-    That the top-tagging dataset (arXiv:1902.09914) has no multiparton interactions is from memory, unchecked.
+    The top-tagging dataset (arXiv:1902.09914) has no multiparton interactions and keeps only leading jets that
+    match a top whose decay quarks all lie within DeltaR = 0.8 of the jet. Here the quarks of both tops lie
+    within 0.8 of their top; a leading jet from initial-state radiation is not excluded.
     """
 
     name: ClassVar[str] = "ttbar"
@@ -31,6 +36,14 @@ class HadronicTop(PythiaProcess):
     multiparton_interactions: bool = Field(
         default=False, description="Whether further partons of the protons interact."
     )
+    containment: float | None = Field(
+        0.8, gt=0, description="Largest DeltaR between either top and its decay quarks; null for no such cut."
+    )
+
+    def hooks(self, rng: np.random.Generator) -> list[pythia8mc.UserHooks]:
+        """See :meth:`PythiaProcess.hooks`; tops that are wider than a jet are stopped first."""
+        contained = [] if self.containment is None else [ContainedTopHook(self.containment)]
+        return [*contained, *super().hooks(rng)]
 
     def process_settings(self) -> tuple[str, ...]:
         """See :meth:`PythiaProcess.process_settings`."""

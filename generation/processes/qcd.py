@@ -42,10 +42,10 @@ class Qcd(PythiaProcess):
 
 
 class QcdJets(PythiaProcess):
-    """QCD dijets of the NAE paper, unweighted: one anti-k_T jet of R = 0.8 in a p_T window.
+    """QCD dijets of the NAE paper, unweighted: the leading anti-k_T jet of R = 0.8 in a p_T window.
 
-    Top tagging (equation 12): 550 to 650 GeV, the default. Dark jets (equation 13): 150 to 300 GeV.
-    That the top-tagging dataset (arXiv:1902.09914) has no multiparton interactions is from memory, unchecked.
+    Top tagging (equation 12): 550 to 650 GeV, the default. Dark jets (equation 13): 150 to 300 GeV, for which
+    pt_hat_min has to come down too. No multiparton interactions, as in the top-tagging dataset (arXiv:1902.09914).
     """
 
     name: ClassVar[str] = "qcd-jets"

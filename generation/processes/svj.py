@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from darktrigger.config import StrictModel
 from generation.events import GenEvents
 from generation.filters import EventFilter, JetFilter
-from generation.processes.base import PythiaProcess
+from generation.processes.base import PythiaProcess, switch
 
 Z_PRIME, DARK_QUARK = 4900023, 4900101
 PSEUDOSCALARS, VECTORS = (4900111, 4900211), (4900113, 4900213)
@@ -151,13 +151,21 @@ class Aachen(DarkShower):
 
     energy: float = Field(14_000.0, gt=0, description="Centre-of-mass energy of the protons, GeV.")
     filter: EventFilter | None = Field(
-        JetFilter(pt_min=150, pt_max=300), description="Window of the jet (equation 13)."
+        JetFilter(pt_min=150, pt_max=300, parton_margin=None), description="Window of the jet (equation 13)."
     )
     mass: float = Field(2000.0, gt=0, description="Mass of the Z', GeV.")
     meson_mass: float = Field(5.0, gt=2, description="Mass of all dark mesons and confinement scale, GeV.")
     dark_quark_mass: float = Field(0.5, gt=0, description="Current mass of the dark quarks, GeV.")
     n_colours: int = Field(3, ge=2, description="Dark colours.")
     vector_fraction: float = Field(0.5, ge=0, le=1, description="Share of vector mesons in the hadronisation.")
+
+    multiparton_interactions: bool = Field(
+        default=False, description="Whether further partons of the protons interact; off as in the QCD sample."
+    )
+
+    def process_settings(self) -> tuple[str, ...]:
+        """See :meth:`PythiaProcess.process_settings`."""
+        return (*super().process_settings(), f"PartonLevel:MPI = {switch(self.multiparton_interactions)}")
 
     @property
     def lambda_dark(self) -> float:
@@ -199,6 +207,14 @@ class Heidelberg(DarkShower):
     dark_quark_mass: float = Field(10.0, gt=0, description="Mass of the dark quarks, GeV.")
     lambda_scale: float = Field(10.0, gt=0, description="Confinement scale, GeV.")
     n_colours: int = Field(3, ge=2, description="Dark colours.")
+
+    multiparton_interactions: bool = Field(
+        default=False, description="Whether further partons of the protons interact; off as in the QCD sample."
+    )
+
+    def process_settings(self) -> tuple[str, ...]:
+        """See :meth:`PythiaProcess.process_settings`."""
+        return (*super().process_settings(), f"PartonLevel:MPI = {switch(self.multiparton_interactions)}")
 
     @model_validator(mode="after")
     def _open(self) -> Heidelberg:

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from darktrigger.config import StrictModel
+from imaging.jets.branches import JetBranchOverride
 
 
 class JetSelection(StrictModel):
@@ -32,3 +33,15 @@ class JetSelection(StrictModel):
 #: Windows of the paper: top tagging (equation 12) and dark jets (equation 13).
 TOP_TAGGING = JetSelection()
 DARK_JETS = JetSelection(pt_min=150.0, pt_max=300.0)
+
+
+class JetConfig(StrictModel):
+    """How files become jet images.
+
+    ``step_size`` bounds the memory: the uncompressed size of the branches that are held at a time.
+    """
+
+    selection: JetSelection = JetSelection()
+    branches: JetBranchOverride = JetBranchOverride()
+    tree: str = "Delphes"
+    step_size: Annotated[str, Field(pattern=r"^\d+ ?[kMG]?B$")] = "16 MB"

@@ -93,6 +93,8 @@ def test_contract(path):
         "Event": ("Number", "Weight", "CrossSection"),
         **dict.fromkeys(("Track", "Track_PUcorr"), ("PT", "Eta", "Phi", "EtaOuter", "PhiOuter", "Charge")),
         **dict.fromkeys(("ecalTower", "hcalTower"), ("ET", "Eta", "Phi", "E", "Edges[4]")),
+        "EFlowTrack": ("PT", "Eta", "Phi", "Mass", "Charge"),
+        **dict.fromkeys(("EFlowPhoton", "EFlowNeutralHadron"), ("ET", "Eta", "Phi", "E")),
         "Jet": ("PT", "Eta", "Phi", "Mass"),
         "MissingET": ("MET", "Eta", "Phi"),
         "ScalarHT": ("HT",),

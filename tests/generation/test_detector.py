@@ -114,6 +114,25 @@ def test_particle_flow_prefers_the_track(make_events, still):
     assert jets.std() < 0.6 * towers.std()
 
 
+def test_particle_flow_is_written_as_the_jets_see_it(make_events, still):
+    """Particles apart from each other: the flow's p_T adds up to H_T, photon and track do not count twice."""
+    particles = [(211, 60.0, 0.2, 0.0), (22, 50.0, -0.5, 1.5), (130, 80.0, 0.9, -1.5)]
+    result = run(make_events(*[particles] * 200, []), still)
+    assert sizes(result, "EFlowTrack").mean() == pytest.approx(0.95 * 200 / 201, abs=0.05)
+    members = {"EFlowTrack": "PT", "EFlowPhoton": "ET", "EFlowNeutralHadron": "ET"}
+    total = sum(
+        np.bincount(np.repeat(np.arange(201), sizes(result, name)), result[name].columns[pt], minlength=201)
+        for name, pt in members.items()
+    )
+    # A particle below the jets' threshold, or a neutral remainder of the track, is the only difference.
+    np.testing.assert_allclose(total[:200], result["ScalarHT"].columns["HT"][:200], atol=20)
+    assert np.median(np.abs(total[:200] - result["ScalarHT"].columns["HT"][:200])) < 1e-3
+    assert total[200] == 0
+    photons = result["EFlowPhoton"].columns
+    np.testing.assert_allclose(photons["E"], photons["ET"] * np.cosh(photons["Eta"]), rtol=1e-5)
+    assert (photons["Eta"] < 0).all()
+
+
 def test_isolated_leptons(make_events, still):
     result = run(make_events(*[[(11, 40.0, 0.3, 0.0), (-13, 40.0, 0.3, 2.5)]] * 500), still)
     assert sizes(result, "Electron").mean() == pytest.approx(0.95 * 0.95, abs=0.06)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import awkward as ak
 import numpy as np
 import pytest
@@ -9,15 +11,16 @@ from generation.config import make_process
 from generation.events import GenEvents, concatenate_events
 from generation.filters import HtFilter, JetFilter, LeptonFilter, visible_jets
 from generation.hepmc import read_hepmc
+from generation.hooks import ContainedTopHook
 from generation.processes import PROCESSES
 from generation.processes.base import PythiaProcess
-from generation.processes.electroweak import AToFourLeptons, Leptoquark, QcdLeptons, WToLeptons
+from generation.processes.electroweak import AToFourLeptons, HadronicTop, Leptoquark, QcdLeptons, WToLeptons
 from generation.processes.mixture import Proportions, StandardModelLeptons
-from generation.processes.qcd import MinimumBias, Qcd
+from generation.processes.qcd import MinimumBias, Qcd, QcdJets
 from generation.processes.suep import Decay, Suep
 from generation.processes.svj import Aachen, Coupling, Heidelberg, Svj
 from generation.processes.user import CommandFile
-from generation.pythia import Generator, generate_batches, mean_of
+from generation.pythia import Generator, generate_batches, initialised_pythia, mean_of
 
 CHARGED = (11, 13, 211, 321, 2212, 3112, 3222, 3312, 3334)
 
@@ -178,6 +181,52 @@ def test_aachen_is_mostly_invisible_and_heidelberg_is_not():
     assert not (np.abs(heidelberg.pid) > 1_000_000).any()
     for events in (aachen, heidelberg):
         assert JetFilter(pt_min=150, pt_max=300).accept(events).all()
+
+
+def test_signals_and_background_of_dark_jets_agree_on_multiparton_interactions():
+    settings = [process().settings() for process in (QcdJets, HadronicTop, Aachen, Heidelberg)]
+    assert all("PartonLevel:MPI = off" in lines for lines in settings)
+
+
+def test_jet_filter_takes_the_leading_jet():
+    events, normalisation = run(QcdJets(), 20)
+    jets = visible_jets(events, 0.8, 20, 5)
+    leading = jets[ak.argmax(jets.pt, axis=1, keepdims=True)]
+    assert ak.all((leading.pt > 0.9 * 550) & (leading.pt < 1.1 * 650) & (abs(leading.eta) < 2))
+    assert normalisation.filter_efficiency < 1
+    soft = replace(events, **{name: 0.01 * getattr(events, name) for name in ("px", "py", "pz", "e")})
+    assert not JetFilter().accept(soft).any()
+
+
+def test_early_veto_of_the_jet_filter_takes_no_event_that_passes():
+    """Same share of events above an early veto as without it."""
+    wide, tight = (QcdJets(filter=JetFilter(parton_margin=margin)) for margin in (None, 0.3))
+    shares = [run(process, 60)[1] for process in (wide, tight)]
+    first, second = (run.filter_efficiency for run in shares)
+    error = np.sqrt(sum((1 - run.filter_efficiency) / run.accepted for run in shares))
+    assert abs(np.log(first / second)) < 4 * error
+
+
+def test_tops_are_no_wider_than_a_jet():
+    hook = ContainedTopHook(0.8)
+
+    def width(process):
+        return max(
+            np.hypot(process[i].eta() - process[top].eta(), (process[i].phi() - process[top].phi() + 3 * np.pi)
+                     % (2 * np.pi) - np.pi)
+            for top in range(process.size()) if process[top].idAbs() == 6
+            for i in range(process.size())
+            if process[i].statusAbs() == 23 and top in (process[i].mother1(), process[process[i].mother1()].mother1())
+        )  # fmt: skip
+
+    process = HadronicTop(containment=None, filter=None)
+    pythia, _ = initialised_pythia(process, 1, None, "PartonLevel:all = off")
+    verdicts = []
+    for _ in range(60):
+        pythia.next()
+        verdicts.append((width(pythia.process) < 0.8, hook.doVetoProcessLevel(pythia.process)))
+    assert all(narrow != vetoed for narrow, vetoed in verdicts)
+    assert len(set(verdicts)) == 2
 
 
 def test_leptons_of_the_double_autoencoder_signals():

@@ -1,0 +1,78 @@
+"""Command ``image-jets``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+
+@app.command("image-jets")
+def image_jets(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            help="Delphes ROOT files (local paths, globs or root:// addresses), or HDF5 files of constituents "
+            "(.h5, .hdf5: the top-tagging data set's layout, or an array (jets, constituents, 4) of E, px, py, pz)."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Jet image file to write (Parquet).")],
+    process: Annotated[
+        str | None,
+        typer.Option(help="Process name: qcd, top, aachen, heidelberg, ...", show_default="qcd, or as the file tells"),
+    ] = None,
+    label: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=255, help="0 QCD, 3 top, 4 Aachen, 5 Heidelberg, 6 and up: others.", show_default="by process"
+        ),
+    ] = None,
+    mass: Annotated[float, typer.Option(min=0, help="Mass of the mediator in GeV; 0 for none.")] = 0.0,
+    pt_min: Annotated[float | None, typer.Option(min=0, help="Least p_T of a jet, GeV.", show_default="550")] = None,
+    pt_max: Annotated[float | None, typer.Option(min=0, help="Largest p_T of a jet, GeV.", show_default="650")] = None,
+    eta_max: Annotated[float | None, typer.Option(min=0, help="Largest |eta| of a jet.", show_default="2")] = None,
+    dark: Annotated[
+        bool,
+        typer.Option("--dark", help="The window of the dark-jet study, 150 to 300 GeV, where nothing else is said."),
+    ] = False,
+    config: Annotated[Path | None, typer.Option(help="YAML file with settings: selection, branches, ...")] = None,
+    skip_bad_files: Annotated[
+        bool, typer.Option("--skip-bad-files", help="Leave bad files out, and report them.")
+    ] = False,
+) -> None:
+    """Find anti-k_T jets and turn them into one file of jet images (40 x 40 pixels)."""
+    from darktrigger.config import load_config, validate
+    from darktrigger.inputs import expand_paths
+    from darktrigger.memory import keep_freed_memory
+    from darktrigger.progress import progress
+    from imaging.jets.config import DARK_JETS, JetConfig, JetSelection
+    from imaging.jets.convert import JetSample, convert_jets
+
+    keep_freed_memory()
+    settings = load_config(JetConfig, config)
+    selection = DARK_JETS if dark else settings.selection
+    given = {"pt_min": pt_min, "pt_max": pt_max, "eta_max": eta_max}
+    changed = selection.model_dump() | {name: value for name, value in given.items() if value is not None}
+    settings = settings.model_copy(update={"selection": validate(JetSelection, changed, "options")})
+    paths = expand_paths(files)
+    with progress("imaging", len(paths)) as advance:
+        done = convert_jets(
+            paths,
+            output,
+            JetSample(process=process, label=label, mass=mass),
+            settings,
+            skip_bad_files=skip_bad_files,
+            advance=advance,
+        )
+    chosen = done.selection
+    typer.echo(
+        f"{output}: {done.jets_selected} jets of {chosen.pt_min:g} to {chosen.pt_max:g} GeV "
+        f"from {done.events_read} {'jets' if done.algorithm == 'as in the source file' else 'events'}"
+    )
+    for constituents in dict.fromkeys(source.constituents for source in done.source_files):
+        typer.echo(f"constituents: {', '.join(constituents)}")
+    for bad in done.skipped_files:
+        typer.echo(f"skipped {bad.path}: {bad.cause}", err=True)
