@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 app = typer.Typer()
+
+
+class Window(StrEnum):
+    """Windows of the paper: top tagging and dark jets."""
+
+    TOP = "top"
+    DARK = "dark"
 
 
 @app.command("image-jets")
@@ -34,10 +42,10 @@ def image_jets(
     pt_min: Annotated[float | None, typer.Option(min=0, help="Least p_T of a jet, GeV.", show_default="550")] = None,
     pt_max: Annotated[float | None, typer.Option(min=0, help="Largest p_T of a jet, GeV.", show_default="650")] = None,
     eta_max: Annotated[float | None, typer.Option(min=0, help="Largest |eta| of a jet.", show_default="2")] = None,
-    dark: Annotated[
-        bool,
-        typer.Option("--dark", help="The window of the dark-jet study, 150 to 300 GeV, where nothing else is said."),
-    ] = False,
+    window: Annotated[
+        Window | None,
+        typer.Option(help="Window in p_T: 550 to 650 GeV, or 150 to 300 GeV for dark jets.", show_default="top"),
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with settings: selection, branches, ...")] = None,
     skip_bad_files: Annotated[
         bool, typer.Option("--skip-bad-files", help="Leave bad files out, and report them.")
@@ -48,12 +56,12 @@ def image_jets(
     from darktrigger.inputs import expand_paths
     from darktrigger.memory import keep_freed_memory
     from darktrigger.progress import progress
-    from imaging.jets.config import DARK_JETS, JetConfig, JetSelection
+    from imaging.jets.config import DARK_JETS, TOP_TAGGING, JetConfig, JetSelection
     from imaging.jets.convert import JetSample, convert_jets
 
     keep_freed_memory()
     settings = load_config(JetConfig, config)
-    selection = DARK_JETS if dark else settings.selection
+    selection = {None: settings.selection, Window.TOP: TOP_TAGGING, Window.DARK: DARK_JETS}[window]
     given = {"pt_min": pt_min, "pt_max": pt_max, "eta_max": eta_max}
     changed = selection.model_dump() | {name: value for name, value in given.items() if value is not None}
     settings = settings.model_copy(update={"selection": validate(JetSelection, changed, "options")})

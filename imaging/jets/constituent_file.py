@@ -31,8 +31,8 @@ TABLE = "table/table"
 SIGNAL = "is_signal_new"
 _FLOATS, _INTEGERS = "values_block_0", "values_block_1"
 _NAMES = {
-    _FLOATS: re.compile(rb"(?<![A-Za-z_])(?:truth)?(?:E|PX|PY|PZ)(?:_\d+)?(?![A-Za-z_0-9])"),
-    _INTEGERS: re.compile(rb"(?<![A-Za-z_])(?:ttv|is_signal_new)(?![A-Za-z_0-9])"),
+    _FLOATS: re.compile(rb"truth(?:E|PX|PY|PZ)|(?:E|PX|PY|PZ)_[0-9]+"),
+    _INTEGERS: re.compile(rb"ttv|is_signal_new"),
 }
 
 
