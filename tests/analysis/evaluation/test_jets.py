@@ -11,12 +11,14 @@ from onnx import TensorProto, helper, numpy_helper
 from scipy.sparse import csr_array
 from typer.testing import CliRunner
 
+from analysis.analyze import analyze
 from analysis.cli import app
+from analysis.config import AnalysisConfig
 from analysis.evaluate import evaluate
 from analysis.evaluation.config import DominanceConfig, EvaluationConfig
 from analysis.evaluation.mmd import squared_mmd
 from analysis.trigger import Trigger
-from darktrigger.errors import AnalysisError, InputFileError
+from darktrigger.errors import AnalysisError, InputFileError, ModelFileError
 from imaging.jets.config import JetSelection
 from imaging.jets.jet_file import JetMetadata, read_jet_files, write_jet_file
 from imaging.jets.jet_set import JET_COLUMNS, JetSet
@@ -169,6 +171,11 @@ def test_models_and_files_have_to_fit(jet_model: Path, trigger_path: Path, jet_f
         evaluate([Trigger(trigger_path)], [str(jet_files[0])], "unused", QUICK)
     with pytest.raises(InputFileError, match="holds events; a model of input kind 'jet' needs jet image files"):
         evaluate([Trigger(jet_model)], [str(images["qcd"])], "unused", QUICK)
+
+
+def test_analyze_needs_a_model_of_events(jet_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="looks at 'jet' images; analyze needs a model of events"):
+        analyze((), Trigger(jet_model), AnalysisConfig(), tmp_path)
 
 
 def test_mmd_of_gaussians() -> None:
