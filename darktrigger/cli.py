@@ -14,7 +14,6 @@ import darktrigger.chain.cli
 import generation.cli
 import generation.validation_cli
 import imaging.cli
-import imaging.jets.cli
 import ml.cli
 from darktrigger import __version__
 from darktrigger.errors import DarktriggerError
@@ -26,15 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for stage in (
-    generation.cli,
-    generation.validation_cli,
-    imaging.cli,
-    imaging.jets.cli,
-    ml.cli,
-    analysis.cli,
-    darktrigger.chain.cli,
-):
+for stage in (generation.cli, generation.validation_cli, imaging.cli, ml.cli, analysis.cli, darktrigger.chain.cli):
     app.add_typer(stage.app)
 
 

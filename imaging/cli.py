@@ -1,4 +1,4 @@
-"""Commands of the imaging stage: ``image`` and ``display``."""
+"""Commands of the imaging stage: ``image``, ``image-jets`` and ``display``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+import imaging.jets.cli
+
 app = typer.Typer()
+app.add_typer(imaging.jets.cli.app)
 
 
 @app.command()
@@ -59,17 +62,22 @@ def image(
 
 @app.command()
 def display(
-    file: Annotated[str, typer.Argument(help="Delphes ROOT file or image file.")],
+    file: Annotated[str, typer.Argument(help="Delphes ROOT file, image file or jet image file.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Picture to write; the suffix says the format.")],
     entry: Annotated[int, typer.Option(min=0, help="Row of the image file, or entry of the ROOT file.")] = 0,
     title: Annotated[str, typer.Option(help="Text above the picture (default: the file's name).")] = "",
     config: Annotated[Path | None, typer.Option(help="YAML file with imaging settings (ROOT files only).")] = None,
 ) -> None:
-    """Draw one event: tracker, ECAL and HCAL, on the fine and on the coarse grid."""
+    """Draw one event: tracker, ECAL and HCAL, fine and coarse; or the mean and a few jets of a jet image file."""
     from darktrigger.config import load_config
     from imaging.config import ImagingConfig
     from imaging.display import draw_event, load_event
+    from imaging.jets.display import draw_jets, is_jet_file, load_jets
 
+    if is_jet_file(file):
+        draw_jets(*load_jets(file, entry), title or Path(file).name, output)
+        typer.echo(output)
+        return
     event = load_event(file, entry, load_config(ImagingConfig, config))
     draw_event(event, title or f"{Path(file).name}, entry {entry}", output)
     typer.echo(output)

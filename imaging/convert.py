@@ -118,7 +118,7 @@ def _images(source: _Source, config: ImagingConfig) -> Iterator[ImageSet]:
     with open_delphes(source.path, config.tree) as events:
         source.tree_entries = events.num_entries
         source.branches = find_branches(events.keys(full_paths=False), config.branches, source.path)
-        for chunk in iterate_chunks(source.path, events, source.branches.names(), config.step_size):
+        for chunk in iterate_chunks(source.path, events, source.branches, config.step_size):
             images, cutflow = build_images(
                 chunk.arrays, source.branches, config.selection, source.path, chunk.first_entry
             )

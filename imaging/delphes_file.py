@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import awkward as ak
 import uproot
@@ -17,6 +17,13 @@ from darktrigger.errors import DarktriggerError, EmptyInputError, MissingBranchE
 from darktrigger.inputs import is_remote
 
 T = TypeVar("T")
+
+
+class Branches(Protocol):
+    """Branches in use."""
+
+    def names(self) -> list[str]:
+        """Each of them once."""
 
 
 class Chunk(NamedTuple):
@@ -82,8 +89,8 @@ def _diagnose(path: str, error: Exception) -> str:
     return f"is a damaged ROOT file ({reason})"
 
 
-def iterate_chunks(path: str, events: Any, branches: Sequence[str], step_size: str) -> Iterator[Chunk]:
-    """Read branches in steps of ``step_size``, the next one while the last is in use.
+def iterate_chunks(path: str, events: Any, branches: Branches, step_size: str) -> Iterator[Chunk]:
+    """Read the branches in steps of ``step_size``, the next one while the last is in use.
 
     Raises
     ------
@@ -93,7 +100,7 @@ def iterate_chunks(path: str, events: Any, branches: Sequence[str], step_size: s
 
     def read() -> Iterator[Chunk]:
         with explain_read_errors(path):
-            steps = events.iterate(branches, step_size=step_size, library="ak", how=dict, report=True)
+            steps = events.iterate(branches.names(), step_size=step_size, library="ak", how=dict, report=True)
             for arrays, report in steps:
                 yield Chunk(arrays, report.tree_entry_start)
 

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darktrigger.errors import BadValueError
-from imaging.branch_values import finite, one_per_event
 from imaging.branches import BranchMap, DepositBranches
 from imaging.config import Selection
 from imaging.grid import Grid
@@ -89,6 +88,16 @@ def build_images(
     return ImageSet(images, **typed), Cutflow(len(ht), n_selected, *sums)
 
 
+def one_per_event(arrays: Mapping[str, ak.Array], name: str, source: str) -> NDArray[np.float32]:
+    """A branch of which Delphes keeps a single value in each event."""
+    array = arrays[name]
+    counts = ak.to_numpy(ak.num(array))
+    if not np.all(counts == 1):
+        event = int(np.flatnonzero(counts != 1)[0])
+        raise BadValueError(source, f"branch {name} holds {counts[event]} values in event {event}, expected 1")
+    return finite(array, name, source)
+
+
 def _deposits(
     arrays: Mapping[str, ak.Array], branches: DepositBranches | None, grid: Grid, passed: NDArray[np.bool_], source: str
 ) -> Deposits:
@@ -111,3 +120,12 @@ def _deposits(
     deposits = Deposits(offsets, flat[branches.eta], flat[branches.phi], e_t).where(kept)
     # Events that failed have nothing left, so dropping their offsets drops them.
     return deposits._replace(offsets=np.append(deposits.offsets[:-1][passed], deposits.offsets[-1]))
+
+
+def finite(array: ak.Array, name: str, source: str) -> NDArray[np.float32]:
+    """All values of a branch, flat, none of them NaN or infinite."""
+    values: NDArray[np.float32] = np.asarray(ak.flatten(array), dtype=np.float32)
+    if not np.isfinite(values).all():
+        bad = values[~np.isfinite(values)][0]
+        raise BadValueError(source, f"branch {name} holds {bad} (not a finite number)")
+    return values

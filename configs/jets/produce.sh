@@ -1,6 +1,6 @@
 #!/bin/sh
-# Jets of the NAE paper: Delphes files, then jet images. No pile-up and the ATLAS card, as in the top-tagging
-# dataset (arXiv:1902.09914). About 30 minutes on one core with the default numbers; finished files are kept.
+# Jets of the NAE paper: Delphes files, then jet images. No pile-up, no multiparton interactions and the ATLAS card, as
+# in the top-tagging dataset (arXiv:1902.09914). About 30 minutes of one core; finished files are kept.
 #   usage: produce.sh FOLDER [darktrigger command]
 set -eu
 folder=$1
@@ -8,22 +8,36 @@ shift
 darktrigger=${*:-darktrigger}
 here=$(dirname "$0")
 
-# generate NAME PROCESS EVENTS SEED [options]
-generate() {
-    name=$1 process=$2 events=$3 seed=$4
-    shift 4
-    [ -e "$folder/$name.root" ] && return
-    $darktrigger generate "$process" -n "$events" --seed "$seed" -o "$folder/$name.root" \
-        --pileup 0 --detector embedded --card atlas --workers 1 "$@"
+# sample NAME WINDOW PROCESS EVENTS SEED [options of generate]
+sample() {
+    name=$1 window=$2 process=$3 events=$4 seed=$5
+    shift 5
+    if [ ! -e "$folder/$name.root" ]; then
+        $darktrigger generate "$process" -n "$events" --seed "$seed" -o "$folder/$name.root" \
+            --pileup 0 --detector embedded --card atlas --workers 1 "$@"
+    fi
+    if [ ! -e "$folder/$name.parquet" ]; then
+        $darktrigger image-jets "$folder/$name.root" -o "$folder/$name.parquet" --window "$window" --process "$process" \
+            --mass "$(mass_of "$process")"
+    fi
+}
+
+# Mass of the Z', GeV. A Heidelberg Z' of 2 TeV leaves only forward jets in the window; with this one the p_T of its
+# jets is spread as that of the QCD jets is.
+mass_of() {
+    case $1 in
+        aachen) echo 2000 ;;
+        heidelberg) echo 550 ;;
+        *) echo 0 ;;
+    esac
 }
 
 mkdir -p "$folder"
 # Small files first, so that there is something of every class early on.
 for part in 1 2; do
-    generate "qcd-$part" qcd-jets 12500 "10${part}1"
-    generate "top-$part" ttbar 12500 "10${part}2"
-    generate "qcd-low-$part" qcd-jets 6500 "10${part}3" --config "$here/qcd-low.yaml"
-    generate "aachen-$part" aachen 6500 "10${part}4"
-    # A heavier Z' would need forward jets to stay within the window; with this one the jets' p_T is that of QCD.
-    generate "heidelberg-$part" heidelberg 6000 "10${part}5" --mass 550
+    sample "qcd-$part" top qcd-jets 12500 "10${part}1"
+    sample "top-$part" top ttbar 12500 "10${part}2"
+    sample "qcd-low-$part" dark qcd-jets 6500 "10${part}3" --config "$here/qcd-low.yaml"
+    sample "aachen-$part" dark aachen 6500 "10${part}4"
+    sample "heidelberg-$part" dark heidelberg 6000 "10${part}5" --mass "$(mass_of heidelberg)"
 done

@@ -173,7 +173,7 @@ def _found_jets(source: _Source, sample: JetSample, config: JetConfig) -> Iterat
         source.entries = events.num_entries
         branches = find_jet_branches(events.keys(full_paths=False), config.branches, source.path)
         source.constituents = tuple(branches.constituents.names())
-        for chunk in iterate_chunks(source.path, events, branches.names(), config.step_size):
+        for chunk in iterate_chunks(source.path, events, branches, config.step_size):
             jets, cutflow = build_jets(chunk.arrays, branches, config.selection, source.path, chunk.first_entry)
             source.cutflow += cutflow
             yield _labelled(jets, sample, None)

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darktrigger.errors import BadValueError
-from imaging.branch_values import finite, one_per_event
-from imaging.events import Cutflow
+from imaging.events import Cutflow, finite, one_per_event
 from imaging.jets.branches import JetBranchMap
 from imaging.jets.clustering import Jets, Particles, find_jets
 from imaging.jets.config import JetSelection
