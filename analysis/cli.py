@@ -118,7 +118,8 @@ def evaluate(
         list[str],
         typer.Argument(
             metavar="IMAGES",
-            help="Labelled image files (Parquet, or npz as the CoDAE paper's); label 0 is background. Globs allowed.",
+            help="Labelled image files (Parquet, or npz as the CoDAE paper's), or jet image files; label 0 is "
+            "background unless told otherwise. Globs allowed.",
         ),
     ],
     output: _OutDir,
