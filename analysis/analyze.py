@@ -25,9 +25,10 @@ from analysis.summarise import (
 from analysis.summary import DatasetSummary, ScoreSummary, Summary, TriggerSummary
 from analysis.trigger import Trigger
 from darktrigger.config import validate
-from darktrigger.errors import AnalysisError
+from darktrigger.errors import AnalysisError, ModelFileError
 from darktrigger.files import fingerprint
 from darktrigger.provenance import versions
+from imaging.dense import INPUT_SHAPES
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +79,13 @@ def analyze(
     AnalysisError
         No background, no signal, no selected background event, a figure that cannot be had, or a menu of
         another model.
+    ModelFileError
+        The model looks at jets.
     """
+    if trigger.metadata.input.kind not in INPUT_SHAPES:
+        raise ModelFileError(
+            trigger.path, f"looks at '{trigger.metadata.input.kind}' images; analyze needs a model of events"
+        )
     for kind, present in (("background (label 0)", True), ("signal (label 1 or higher)", False)):
         if not any(dataset.metadata.is_background is present for dataset in datasets):
             raise AnalysisError(f"the fileset has no {kind} dataset")

@@ -153,7 +153,8 @@ def evaluate(
         list[str],
         typer.Argument(
             metavar="IMAGES",
-            help="Labelled image files (Parquet, or npz as the CoDAE paper's); label 0 is background. Globs allowed.",
+            help="Labelled image files (Parquet, or npz as the CoDAE paper's), or jet image files; label 0 is "
+            "background unless told otherwise. Globs allowed.",
         ),
     ],
     output: _OutDir,
@@ -195,6 +196,14 @@ def evaluate(
         EventWeights | None,
         typer.Option(help="How events count: by the generator's weight, or once each as in the papers (unit)."),
     ] = None,
+    background: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Class that is background, as the files name it, such as top for a model trained on tops "
+            "(default: that of label 0).",
+        ),
+    ] = None,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Events of which dense images exist at a time (default: 16).")
     ] = None,
@@ -215,6 +224,7 @@ def evaluate(
         "seed": seed,
         "background_entries": background_entries and EntrySplit.parse(background_entries).model_dump(),
         "signal_entries": signal_entries and EntrySplit.parse(signal_entries).model_dump(),
+        "background": background,
         "weights": weights and weights.value,
         "batch_size": batch_size,
     }

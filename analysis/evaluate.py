@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from analysis.evaluation.collect import BACKGROUND, Key, Sample, collect
+from analysis.evaluation.collect import BACKGROUND, LABEL_0_AS_SIGNAL, Key, Sample, collect
 from analysis.evaluation.comparison import compare, comparison_csv, comparison_data, comparison_markdown
 from analysis.evaluation.compression import compress, compression_csv, compression_data, compression_markdown
 from analysis.evaluation.config import EvaluationConfig
 from analysis.evaluation.figures import figures_of
 from analysis.evaluation.gallery import Evaluated, draw_evaluation
+from analysis.evaluation.mmd import discrepancies, discrepancy_csv, discrepancy_markdown
 from analysis.evaluation.models import Model, group_models
 from analysis.evaluation.paper import read_paper_figures
 from analysis.evaluation.reconstruction import (
@@ -24,16 +25,22 @@ from analysis.evaluation.reconstruction import (
     reconstruction_rows,
 )
 from analysis.evaluation.rows import Benchmark, rows_of
-from analysis.evaluation.tables import auroc_table, fpr_table
+from analysis.evaluation.tables import auroc_table, fpr_table, rejection_table
+from analysis.scores import BASELINES, JET_BASELINES
 from analysis.trigger import Trigger
 from darktrigger.errors import AnalysisError
 from darktrigger.files import fingerprint, write_json, write_text
 from darktrigger.provenance import versions
 from imaging.image_set import ImageSet
 from imaging.image_source import ImageSource, open_images
+from imaging.jets.jet_set import JetSet
+from imaging.jets.jet_source import JetFile, holds_jets, open_jets
 
 #: Signal efficiency of the papers' false positive rates.
 _PAPER_TPR = 0.4
+
+#: Signal efficiency of the NAE paper's background rejection.
+_PAPER_REJECTION_TPR = 0.2
 
 #: Events that are fed to models while these are timed.
 _TIMED_EVENTS = 32
@@ -49,7 +56,7 @@ def evaluate(
 ) -> list[Path]:
     """Compare every score, the models' and the physics baselines, on labelled images.
 
-    Each signal and mass is set against all background (label 0), every event with its
+    Each signal and mass is set against all background (label 0, unless configured), every event with its
     weight. Figures are exact: they come from the scores of all events, four bytes each,
     which stay in memory, while images exist for a few thousand events at a time.
 
@@ -58,10 +65,11 @@ def evaluate(
     triggers
         Trigger models; those that differ by seed alone are averaged.
     paths
-        Image files, ours (Parquet) or the CoDAE paper's (npz).
+        Image files, ours (Parquet) or the CoDAE paper's (npz), or jet image files.
     out_dir
-        Folder for ``auroc``, ``fpr``, ``dominance``, ``reconstruction`` and, with a
-        reference, ``compression`` (CSV, Markdown each), ``evaluation.json`` and ``plots``.
+        Folder for ``auroc``, ``fpr``, ``rejection``, ``dominance``, ``reconstruction``, for models that give
+        their latents ``mmd``, and with a reference ``compression`` (CSV, Markdown each), ``evaluation.json`` and
+        ``plots``.
     config
         Settings.
     reference
@@ -83,21 +91,27 @@ def evaluate(
     config, folder = config or EvaluationConfig(), Path(out_dir)
     triggers = _with_reference(triggers, reference)
     models = group_models(triggers)
-    rows = rows_of(models)
     sources = _open(paths, triggers)
-    samples = collect(triggers, sources, config)
+    rows = rows_of(models, JET_BASELINES if isinstance(sources[0], JetFile) else BASELINES)
+    background = _background(config.background, sources)
+    samples = collect(triggers, sources, config, background)
     if config.weights == "unit":
         samples = {key: replace(sample, weight=np.ones(len(sample.weight))) for key, sample in samples.items()}
     benchmarks = _benchmarks(samples, sources)
     paper = read_paper_figures()
-    figures = {row: figures_of(row, samples, benchmarks, config.target_tpr) for row in rows}
+    figures = {row: figures_of(row, samples, benchmarks, config.target_tpr, config.rejection_tpr) for row in rows}
     auroc = auroc_table(figures, paper)
     fpr = fpr_table(figures, config.target_tpr, paper if config.target_tpr == _PAPER_TPR else None)
+    rejection = rejection_table(
+        figures, config.rejection_tpr, paper if config.rejection_tpr == _PAPER_REJECTION_TPR else None
+    )
+    distances = discrepancies(models, samples, benchmarks)
     comparisons = compare(rows, samples, benchmarks, config.dominance, config.seed)
     reconstructions = reconstruction_rows(models, samples, paper)
     texts = {
         "auroc": (auroc.markdown(), auroc.csv()),
         "fpr": (fpr.markdown(), fpr.csv()),
+        "rejection": (rejection.markdown(), rejection.csv()),
         "dominance": (comparison_markdown(comparisons, config.dominance), comparison_csv(comparisons)),
         "reconstruction": (reconstruction_markdown(reconstructions), reconstruction_csv(reconstructions)),
     }
@@ -109,9 +123,13 @@ def evaluate(
         "samples": [_count(key, samples[key], benchmarks) for key in samples],
         "auroc": auroc.data(),
         "fpr": fpr.data(),
+        "rejection": rejection.data(),
         "dominance": list(comparison_data(comparisons)),
         "reconstruction": reconstruction_data(reconstructions),
     }
+    if distances:
+        texts["mmd"] = discrepancy_markdown(distances), discrepancy_csv(distances)
+        data["mmd"] = [item._asdict() for item in distances]
     if reference is not None:
         timed = _first_events(sources[0])
         files = compress(triggers[0], triggers, samples, benchmarks, timed, config.latency_calls)
@@ -131,16 +149,27 @@ def _with_reference(triggers: Sequence[Trigger], reference: Trigger | None) -> l
     return [reference, *(trigger for trigger in triggers if fingerprint(trigger.path) != same)]
 
 
-def _open(paths: Sequence[str], triggers: Sequence[Trigger]) -> list[ImageSource]:
-    sources = [open_images(path) for path in paths]
+def _open(paths: Sequence[str], triggers: Sequence[Trigger]) -> list[ImageSource | JetFile]:
+    sources = [open_jets(path) if holds_jets(path) else open_images(path) for path in paths]
     for source in sources:
         for spec in (trigger.metadata.input for trigger in triggers):
             source.require(spec.kind, sums_channels=spec.sums_channels)
     return sources
 
 
-def _benchmarks(samples: dict[Key, Sample], sources: Sequence[ImageSource]) -> dict[Key, Benchmark]:
+def _background(name: str | None, sources: Sequence[ImageSource | JetFile]) -> int:
+    """Label of the class that is background."""
+    if name is None:
+        return 0
+    labels = {known.lower(): label for source in sources for label, known in source.label_names.items()}
+    if name.lower() not in labels:
+        raise AnalysisError(f"background: no class is named '{name}'; the files name {', '.join(sorted(labels))}")
+    return labels[name.lower()]
+
+
+def _benchmarks(samples: dict[Key, Sample], sources: Sequence[ImageSource | JetFile]) -> dict[Key, Benchmark]:
     names = {label: name for source in sources for label, name in source.label_names.items()}
+    names[LABEL_0_AS_SIGNAL.label] = names.get(0, "background")
     benchmarks = {key: Benchmark(names[key.label], key.mass) for key in samples if key != BACKGROUND}
     if BACKGROUND not in samples or not benchmarks:
         labels = ", ".join(str(label) for label in sorted({key.label for key in samples})) or "none"
@@ -148,7 +177,7 @@ def _benchmarks(samples: dict[Key, Sample], sources: Sequence[ImageSource]) -> d
     return benchmarks
 
 
-def _first_events(source: ImageSource) -> ImageSet:
+def _first_events(source: ImageSource | JetFile) -> ImageSet | JetSet:
     return next(events for events in source.iterate(_TIMED_EVENTS) if len(events))
 
 

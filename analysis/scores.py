@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from analysis.trigger import Direction, Trigger
 from darktrigger.errors import AnalysisError
 from imaging.dense import coarse_pixels
 from imaging.image_set import ImageSet
+from imaging.jets.jet_set import JetSet
 from imaging.sparse import CHANNELS
 
 FloatArray = NDArray[np.float32]
@@ -28,14 +30,14 @@ class Baseline:
     Parameters
     ----------
     function
-        Maps events to values of shape (n,).
+        Maps events (:class:`imaging.image_set.ImageSet`) or jets to values of shape (n,).
     columns
         What it needs of an event: channels, or ``n_tracks``.
     is_count
         Whether its values are small whole numbers.
     """
 
-    function: Callable[[ImageSet], FloatArray]
+    function: Callable[[Any], FloatArray]
     columns: frozenset[str]
     is_count: bool
 
@@ -73,6 +75,28 @@ BASELINES: dict[str, Baseline] = {
 }
 
 
+def n_constituents(jets: JetSet) -> FloatArray:
+    """Number of constituents of a jet."""
+    return jets.n_constituents.astype(np.float32)
+
+
+def jet_mass(jets: JetSet) -> FloatArray:
+    """Mass of a jet, GeV."""
+    return jets.jet_mass.astype(np.float32)
+
+
+#: The same for jets.
+JET_BASELINES: dict[str, Baseline] = {
+    "n_constituents": Baseline(n_constituents, frozenset(), is_count=True),
+    "jet_mass": Baseline(jet_mass, frozenset(), is_count=False),
+}
+
+
+def baselines_of(events: ImageSet | JetSet) -> dict[str, Baseline]:
+    """Scores that need no model, of events or of jets."""
+    return JET_BASELINES if isinstance(events, JetSet) else BASELINES
+
+
 def directions(trigger: Trigger, baselines: Iterable[str] = BASELINES) -> dict[str, Direction]:
     """Direction of the model's scores, then of the baselines.
 
@@ -97,9 +121,10 @@ def oriented(scores: Mapping[str, FloatArray], signs: Mapping[str, Direction]) -
     return {name: values * np.float32(signs[name].sign) for name, values in scores.items()}
 
 
-def baseline_scores(events: ImageSet, names: Iterable[str] = BASELINES) -> dict[str, FloatArray]:
+def baseline_scores(events: ImageSet | JetSet, names: Iterable[str] = BASELINES) -> dict[str, FloatArray]:
     """Baselines of events, shape (n,) each."""
-    return {name: BASELINES[name].function(events) for name in names}
+    known = baselines_of(events)
+    return {name: known[name].function(events) for name in names}
 
 
 def finite(scores: dict[str, FloatArray], path: str) -> dict[str, FloatArray]:

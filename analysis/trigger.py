@@ -12,15 +12,18 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
+from scipy.sparse import csr_array
 
 from darktrigger.errors import ModelFileError
-from imaging.dense import INPUT_CHANNELS, INPUT_SHAPES, model_input
+from imaging.dense import model_input
+from imaging.input_shapes import ALL_INPUT_CHANNELS, ALL_INPUT_SHAPES
 from imaging.sparse import SparseImages
 
 METADATA_KEY = "darktrigger"
 
-#: Output that is not a score: what an autoencoder makes of its input.
-RECONSTRUCTION = "reconstruction"
+#: Outputs that are no scores: what an autoencoder makes of its input; the input as the network sees it, where it
+#: prepares it first, which is then what it rebuilds; its latents.
+RECONSTRUCTION, PREPARED, LATENT = "reconstruction", "prepared", "latent"
 
 
 class Direction(StrEnum):
@@ -68,16 +71,26 @@ class TriggerMetadata(_Contract):
     precision: str | None = None
 
 
+def dense_input(images: SparseImages | csr_array, kind: str) -> NDArray[np.float32]:
+    """Dense input of a model by its kind, shape (n, C, H, W); jets as they are, GeV."""
+    if isinstance(images, csr_array):
+        dense: NDArray[np.float32] = images.toarray().reshape(-1, *ALL_INPUT_SHAPES[kind])
+        return dense
+    return model_input(images, kind)
+
+
 class Batch(NamedTuple):
     """Some events: what went into the model and what came out.
 
-    ``image`` and ``reconstruction`` have shape (n, C, H, W), each score shape (n,); the
-    reconstruction is None where the model gives none or it was not asked for.
+    ``image`` and ``reconstruction`` have shape (n, C, H, W), each score shape (n,), ``latent`` (n, K); the image
+    is as the network sees it where the model tells. Reconstruction and latents are None where the model gives
+    none or they were not asked for.
     """
 
     image: NDArray[np.float32]
     scores: dict[str, NDArray[np.float32]]
     reconstruction: NDArray[np.float32] | None
+    latent: NDArray[np.float32] | None = None
 
 
 class Trigger:
@@ -121,7 +134,7 @@ class Trigger:
     @property
     def channels(self) -> tuple[str, ...]:
         """Sub-detectors that the model's input shows."""
-        return INPUT_CHANNELS[self.metadata.input.kind]
+        return ALL_INPUT_CHANNELS[self.metadata.input.kind]
 
     @property
     def has_reconstruction(self) -> bool:
@@ -144,7 +157,7 @@ class Trigger:
                 raise ModelFileError(self.path, f"is not an ONNX model that can be run ({error})") from None
         return self._session
 
-    def scores(self, images: SparseImages, batch_size: int = 16) -> dict[str, NDArray[np.float32]]:
+    def scores(self, images: SparseImages | csr_array, batch_size: int = 16) -> dict[str, NDArray[np.float32]]:
         """Every score of every event as the model gives it, shape (n,) each.
 
         Dense images exist for ``batch_size`` events at a time.
@@ -154,15 +167,32 @@ class Trigger:
         empty = np.empty(0, dtype=np.float32)
         return {name: np.concatenate([empty, *(scores[name] for scores in batches)]) for name in self.metadata.scores}
 
-    def batches(self, images: SparseImages, batch_size: int, *, reconstruction: bool) -> Iterator[Batch]:
-        """Events in order, ``batch_size`` at a time, with the reconstruction if it is wanted and there is one."""
+    def batches(self, images: SparseImages | csr_array, batch_size: int, *, reconstruction: bool) -> Iterator[Batch]:
+        """Events or jets in order, ``batch_size`` at a time.
+
+        Parameters
+        ----------
+        images
+            Of events, or p_T in the pixels of jets, GeV, shape (n, 1600), as the model's input kind wants.
+        batch_size
+            So many at a time.
+        reconstruction
+            Whether to put out what is no score too, where the model has it.
+        """
         names = list(self.metadata.scores)
-        wanted = [*names, *([RECONSTRUCTION] if reconstruction and self.has_reconstruction else [])]
-        for start in range(0, len(images), batch_size):
-            image_NCHW = model_input(images[start : start + batch_size], self.metadata.input.kind)
-            outputs = self.session.run(wanted, {"image": image_NCHW})
-            scores = dict(zip(names, outputs, strict=False))
-            yield Batch(image_NCHW, scores, outputs[len(names)] if len(wanted) > len(names) else None)
+        given = {node.name for node in self.session.get_outputs()}
+        others = [name for name in (RECONSTRUCTION, PREPARED, LATENT) if reconstruction and name in given]
+        n_images = images.shape[0] if isinstance(images, csr_array) else len(images)
+        for start in range(0, n_images, batch_size):
+            image_NCHW = dense_input(images[start : start + batch_size], self.metadata.input.kind)
+            outputs = self.session.run([*names, *others], {"image": image_NCHW})
+            found = dict(zip([*names, *others], outputs, strict=True))
+            yield Batch(
+                found.get(PREPARED, image_NCHW),
+                {name: found[name] for name in names},
+                found.get(RECONSTRUCTION),
+                found.get(LATENT),
+            )
 
     def _read_metadata(self) -> TriggerMetadata:
         properties: Mapping[str, str] = self.session.get_modelmeta().custom_metadata_map
@@ -180,9 +210,9 @@ class Trigger:
 
     def _check_input(self) -> None:
         spec = self.metadata.input
-        if spec.kind not in INPUT_SHAPES:
+        if spec.kind not in ALL_INPUT_SHAPES:
             raise ModelFileError(
-                self.path, f"unknown input kind '{spec.kind}'; expected one of {', '.join(INPUT_SHAPES)}"
+                self.path, f"unknown input kind '{spec.kind}'; expected one of {', '.join(ALL_INPUT_SHAPES)}"
             )
         if spec.normalisation != "none":
             raise ModelFileError(self.path, f"unknown input normalisation '{spec.normalisation}'; expected none")
@@ -190,7 +220,7 @@ class Trigger:
         if list(found) != ["image"]:
             raise ModelFileError(self.path, f"inputs are {', '.join(found)}; expected image alone")
         kind, (batch, *event) = found["image"]
-        shape = list(INPUT_SHAPES[spec.kind])
+        shape = list(ALL_INPUT_SHAPES[spec.kind])
         if kind != "tensor(float)" or event != shape or isinstance(batch, int):
             expected = f"tensor(float) {['N', *shape]}, N free, for '{spec.kind}'"
             raise ModelFileError(self.path, f"input image is {kind} {[batch, *event]}; expected {expected}")
@@ -213,7 +243,7 @@ class Trigger:
                 raise ModelFileError(self.path, f"has no output '{RECONSTRUCTION}', which its metadata promise")
             return
         kind, shape = found[RECONSTRUCTION]
-        expected = list(INPUT_SHAPES[self.metadata.input.kind])
+        expected = list(ALL_INPUT_SHAPES[self.metadata.input.kind])
         if kind != "tensor(float)" or shape[1:] != expected:
             raise ModelFileError(
                 self.path, f"output '{RECONSTRUCTION}' is {kind} {shape}; expected tensor(float) {['N', *expected]}"

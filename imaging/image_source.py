@@ -8,6 +8,7 @@ from pathlib import Path
 
 from darktrigger.errors import InputFileError
 from imaging.convert import Sample
+from imaging.dense import INPUT_SHAPES
 from imaging.image_file import iterate_image_file, read_metadata
 from imaging.image_set import ImageSet
 from imaging.paper_file import SUFFIX, TOTAL, read_paper_file
@@ -50,6 +51,8 @@ class ImageSource:
         InputFileError
             It needs channels or the fine grid, which the file does not have.
         """
+        if kind not in INPUT_SHAPES:
+            raise InputFileError(self.path, f"holds events; a model of input kind '{kind}' needs jet image files")
         if kind == "fine" and self.is_coarse:
             raise InputFileError(self.path, "holds coarse images; a model of input kind 'fine' needs image files")
         if TOTAL in self.columns:

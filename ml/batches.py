@@ -52,7 +52,7 @@ class Batches(LightningDataModule):
 
     def background_batches(self) -> PlainBatches:
         """The validation events that are background, without labels."""
-        rows = self.validation_rows[self.data.label[self.validation_rows] == 0]
+        rows = self.validation_rows[self.data.label[self.validation_rows] == self.config.events.background]
         return PlainBatches(self.data, rows, batch_size=EVALUATION_BATCH)
 
     @property

@@ -87,16 +87,30 @@ class RunFolder(Checkpoint):
         TrainingError
             A figure is not finite.
         """
-        measured = trainer.callback_metrics
-        figures = {name: float(measured[name]) for name in Epoch._fields[1:] if name in measured}
+        row = self.measured(trainer)
+        figures = {name: value for name, value in row._asdict().items() if name != "epoch" and value is not None}
         if not all(map(math.isfinite, figures.values())):
             raise TrainingError(f"epoch {trainer.current_epoch}: {figures} not finite; lower training.learning_rate")
-        self.history.append(Epoch(trainer.current_epoch, **figures))
-        if best_epoch(self.history) == len(self.history) - 1:
+        self.history.append(row)
+        if self.is_best():
             self._save(trainer, BEST)
         self._save(trainer, LAST)
         self.write_metrics()
-        trainer.should_stop = exhausted(self.history, self.patience)
+        trainer.should_stop = self.finished
+
+    def measured(self, trainer: Trainer) -> Epoch:
+        """Figures of the epoch that ends."""
+        found = trainer.callback_metrics
+        return Epoch(trainer.current_epoch, **{name: float(found[name]) for name in Epoch._fields[1:] if name in found})
+
+    def is_best(self) -> bool:
+        """Whether the last epoch is the best so far."""
+        return best_epoch(self.history) == len(self.history) - 1
+
+    @property
+    def finished(self) -> bool:
+        """Whether training is over, whatever epochs are left."""
+        return exhausted(self.history, self.patience)
 
     def write_metrics(self) -> None:
         """Write ``metrics.csv``."""

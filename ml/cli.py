@@ -16,7 +16,9 @@ def train(
     images: Annotated[
         list[str],
         typer.Argument(
-            metavar="IMAGES", help="Image files (Parquet): background only; for cct (supervised) signals too."
+            metavar="IMAGES",
+            help="Image files (Parquet): background only; for cct (supervised) signals too; for jet-ae and nae "
+            "jet image files.",
         ),
     ],
     run_dir: Annotated[Path, typer.Option("--output", "-o", metavar="RUN_DIR", help="Run folder to write.")],

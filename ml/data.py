@@ -20,6 +20,7 @@ from imaging.dense import INPUT_CHANNELS, INPUT_SHAPES, coarse_pixels, upsample_
 from imaging.dense_torch import scatter
 from imaging.grid import FINE
 from imaging.image_file import iterate_image_file
+from imaging.input_shapes import ALL_INPUT_SHAPES
 from imaging.sparse import CHANNELS, GRIDS, SparseImages
 from imaging.split import EntrySplit
 from ml.augmentation import augment, augment_sparse, draw
@@ -95,7 +96,7 @@ class ImageData:
 
     def dense(self, rows: NDArray[np.integer[Any]]) -> Tensor:
         """Events ``rows`` as a float32 tensor (len(rows), channels, height, width)."""
-        return scatter(input_pixels(self.pixels[rows], self.kind)).view(-1, *INPUT_SHAPES[self.kind])
+        return scatter(input_pixels(self.pixels[rows], self.kind)).view(-1, *ALL_INPUT_SHAPES[self.kind])
 
     def sparse(self, rows: NDArray[np.integer[Any]]) -> Tensor:
         """:meth:`dense` as a sparse tensor (COO)."""

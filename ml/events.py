@@ -45,9 +45,13 @@ def split(n: int, validation_fraction: float, seed: int) -> Split:
 
 
 class EventPolicy(ABC):
-    """Which events a model trains on; ``takes_signal`` where image files may hold some."""
+    """Which events a model trains on; ``takes_signal`` where image files may hold some.
+
+    ``background`` is the label of what counts as background.
+    """
 
     takes_signal: ClassVar[bool]
+    background: int = 0
 
     @abstractmethod
     def choose(self, label_N: Labels, seed: int) -> Rows:
@@ -65,6 +69,40 @@ class BackgroundOnly(EventPolicy):
 
     def choose(self, label_N: Labels, seed: int) -> Rows:  # noqa: ARG002 (the signature of all policies)
         """All events."""
+        return np.arange(len(label_N))
+
+    def split(self, label_N: Labels, validation_fraction: float, seed: int) -> Split:
+        """See :func:`split`."""
+        return split(len(label_N), validation_fraction, seed)
+
+
+@dataclass(frozen=True)
+class OneClass(EventPolicy):
+    """Events of one label alone, which is background here whatever it is elsewhere.
+
+    Parameters
+    ----------
+    background
+        Label.
+    """
+
+    takes_signal = True
+    background: int = 0
+
+    def choose(self, label_N: Labels, seed: int) -> Rows:  # noqa: ARG002
+        """All events.
+
+        Raises
+        ------
+        TrainingError
+            Some have another label.
+        """
+        others = np.unique(label_N[label_N != self.background])
+        if len(others):
+            raise TrainingError(
+                f"training takes events of label {self.background} only (training.label); "
+                f"found label {', '.join(map(str, others))} too"
+            )
         return np.arange(len(label_N))
 
     def split(self, label_N: Labels, validation_fraction: float, seed: int) -> Split:

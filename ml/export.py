@@ -20,14 +20,15 @@ from torch import Tensor, nn
 from darktrigger.errors import ConfigError, ModelFileError
 from darktrigger.files import atomic_path
 from darktrigger.provenance import versions
-from imaging.dense import INPUT_SHAPES
+from imaging.input_shapes import ALL_INPUT_SHAPES
 from ml.calibration import read_calibration
-from ml.data import PlainBatches, load_images
+from ml.data import PlainBatches
 from ml.distillation import TARGETS, read_targets
 from ml.quantize import Batch, to_float16, to_int8
 from ml.registry import Family, family
 from ml.run_folder import RunRecord, load_model, read_config, read_record
 from ml.scores import SCORES, select
+from ml.training import load
 
 METADATA_KEY = "darktrigger"
 RECONSTRUCTION = "reconstruction"
@@ -52,22 +53,27 @@ class Scorer(nn.Module):
         Scores, in the order of the outputs.
     reconstruction
         Whether to put out the reconstruction too.
+    extras
+        Further fields of the model's output to put out.
     """
 
-    def __init__(self, model: nn.Module, names: Sequence[str], *, reconstruction: bool = False) -> None:
+    def __init__(
+        self, model: nn.Module, names: Sequence[str], *, reconstruction: bool = False, extras: Sequence[str] = ()
+    ) -> None:
         super().__init__()
-        self.model, self.names, self.reconstruction = model, tuple(names), reconstruction
+        self.model, self.names, self.reconstruction, self.extras = model, tuple(names), reconstruction, tuple(extras)
 
     @property
     def outputs(self) -> list[str]:
         """Names of all outputs, in order."""
-        return [*self.names, *([RECONSTRUCTION] if self.reconstruction else [])]
+        return [*self.names, *([RECONSTRUCTION] if self.reconstruction else []), *self.extras]
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """One tensor of shape (n,) for each score; the reconstruction has the image's shape."""
         output = self.model(image)
         scores = tuple(SCORES[name].function(image, output) for name in self.names)
-        return (*scores, output.reconstruction) if self.reconstruction else scores
+        reconstruction = (output.reconstruction,) if self.reconstruction else ()
+        return (*scores, *reconstruction, *(getattr(output, name) for name in self.extras))
 
 
 def to_onnx(scorer: Scorer, input_kind: str) -> onnx.ModelProto:
@@ -76,7 +82,7 @@ def to_onnx(scorer: Scorer, input_kind: str) -> onnx.ModelProto:
     The input is ``image``, with a free batch dimension; the outputs bear the scores' names, and
     ``reconstruction``.
     """
-    image_NCHW = torch.zeros(2, *INPUT_SHAPES[input_kind])
+    image_NCHW = torch.zeros(2, *ALL_INPUT_SHAPES[input_kind])
     with quiet_exporter():
         program = torch.onnx.export(
             scorer.eval(),
@@ -124,7 +130,8 @@ def export_run(
     scores
         All of the family's unless given; ``z1`` and ``z2`` alone give the mask encoder alone.
     reconstruction
-        Whether the file also puts out ``reconstruction``, of the image's shape.
+        Whether the file also puts out ``reconstruction``, of the image's shape; of a normalized autoencoder also
+        ``prepared``, the image as the network sees it, which is what it rebuilds, and ``latent``.
 
     Raises
     ------
@@ -142,7 +149,8 @@ def export_run(
     if reconstruction and not spec.reconstructs:
         raise ConfigError(f"reconstruction: asked for, but a {record.family} rebuilds no image")
     metadata = describe(run_dir, spec, names, precision) | {RECONSTRUCTION: reconstruction}
-    model = to_onnx(Scorer(load_model(run_dir), names, reconstruction=reconstruction), kind)
+    extras = spec.extras if reconstruction else ()
+    model = to_onnx(Scorer(load_model(run_dir), names, reconstruction=reconstruction, extras=extras), kind)
     if precision == "fp16":
         model = to_float16(model, keep=score_nodes(model))
     elif precision == "int8":
@@ -178,12 +186,10 @@ def calibration_images(run_dir: Path, spec: Family) -> Iterator[Batch]:
     """
     record, config = read_record(run_dir), read_config(run_dir, read_record(run_dir).family)
     settings = config.training
-    data = load_images(
-        [Path(path) for path in record.files], spec.kind(config.model), settings.entries, settings.events, settings.seed
-    )
+    data = load([Path(path) for path in record.files], spec.kind(config.model), settings)
     if data.files != record.files:
         raise ModelFileError(run_dir, f"{', '.join(data.files)} changed since the training; int8 is calibrated on them")
-    rows = np.flatnonzero(data.label == 0)[:_CALIBRATION_EVENTS]
+    rows = np.flatnonzero(data.label == settings.events.background)[:_CALIBRATION_EVENTS]
     for batch_NCHW in PlainBatches(data, rows, batch_size=16):
         yield batch_NCHW.numpy()
 

@@ -11,8 +11,9 @@ from torch import Tensor
 from darktrigger.config import StrictModel, unknown_key_message
 from darktrigger.errors import ConfigError
 from ml.energy_scores import inverse_dice_loss
-from ml.inputs import ChosenInput
-from ml.models import cae, cct, codae, codvae, convae, dirichlet, excess, heimel, student
+from ml.inputs import ChoosesInput
+from ml.models import cae, cct, codae, codvae, convae, dirichlet, excess, heimel, nae, student
+from ml.nae.config import AutoencoderTraining, NAETraining
 from ml.scores import bce, sse
 from ml.training_config import DistillationTraining, SupervisedTraining, TrainingConfig
 
@@ -45,6 +46,8 @@ class Family:
         Whether the output has a ``reconstruction`` of the image.
     sums_channels
         Whether the model looks at nothing but the sum of the channels.
+    extras
+        Outputs, beside scores and reconstruction, that a file with the reconstruction has too.
     """
 
     config: type[StrictModel]
@@ -56,10 +59,11 @@ class Family:
     validated: str | None = "reconstruction"
     reconstructs: bool = True
     sums_channels: bool = False
+    extras: tuple[str, ...] = ()
 
     def kind(self, config: StrictModel) -> str:
         """Kind of dense input of the model of a configuration."""
-        return config.input if isinstance(config, ChosenInput) else self.input_kind
+        return config.input if isinstance(config, ChoosesInput) else self.input_kind
 
 
 FAMILIES: dict[str, Family] = {
@@ -125,6 +129,26 @@ FAMILIES: dict[str, Family] = {
         training=DistillationTraining,
         validated=None,
         reconstructs=False,
+    ),
+    "jet-ae": Family(
+        nae.NAEConfig,
+        nae.NAE,
+        "jet",
+        nae.loss,
+        nae.SCORES,
+        training=AutoencoderTraining,
+        validated=None,
+        extras=nae.EXTRAS,
+    ),
+    "nae": Family(
+        nae.NAEConfig,
+        nae.NAE,
+        "jet",
+        nae.loss,
+        nae.SCORES,
+        training=NAETraining,
+        validated=None,
+        extras=nae.EXTRAS,
     ),
 }
 

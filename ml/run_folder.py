@@ -40,6 +40,8 @@ class RunRecord(StrictModel):
         Versions of the software that started the run.
     teacher
         Of a student, who taught it.
+    collapse
+        Of a normalized autoencoder whose sampler collapsed, what showed it.
     """
 
     family: str
@@ -48,6 +50,7 @@ class RunRecord(StrictModel):
     labels: dict[int, int] = Field(default_factory=dict)
     versions: dict[str, str]
     teacher: TeacherRecord | None = None
+    collapse: str | None = None
 
     @property
     def data_hash(self) -> str:

@@ -109,6 +109,12 @@ def student(image_NCHW: Tensor, output: Any) -> Tensor:  # noqa: ARG001
     return score_N
 
 
+def energy(image_NCHW: Tensor, output: Any) -> Tensor:  # noqa: ARG001
+    """Mean squared error of the pixels of the image as the network sees it (NAE, equation 9)."""
+    energy_N: Tensor = (output.prepared - output.reconstruction).square().mean((1, 2, 3))
+    return energy_N
+
+
 @dataclass(frozen=True)
 class Score:
     """A score and which of its ends is anomalous.
@@ -146,6 +152,7 @@ SCORES: dict[str, Score] = {
     "soft_tracks": Score(soft_tracks, "higher"),
     "missing_e_t": Score(missing_e_t, "higher"),
     "student": Score(student, "higher"),
+    "energy": Score(energy, "higher"),
 }
 
 

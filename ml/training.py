@@ -16,21 +16,29 @@ from torch import nn
 from darktrigger.files import write_json
 from darktrigger.memory import keep_freed_memory
 from darktrigger.progress import progress
+from imaging.jets.dense import JET
 from ml.batches import Batches
 from ml.calibration import CALIBRATION, activity, calibrate, evaluate
-from ml.callbacks import LAST, Epoch, RunFolder, Steps, exhausted
+from ml.callbacks import LAST, RunFolder, Steps
 from ml.classification import Classification, Targeted
 from ml.config import RunConfig
 from ml.curves import plot_curves
-from ml.data import load_images
+from ml.data import ImageData, load_images
 from ml.distillation import DistillationBatches, Standardised
+from ml.jets import load_jets
 from ml.module import Reconstruction
+from ml.nae.batches import EnergyBatches
+from ml.nae.config import AutoencoderTraining, NAETraining
+from ml.nae.finish import finish
+from ml.nae.folder import ChainFolder
+from ml.nae.module import AutoencoderPretraining, NormalizedTraining
+from ml.nae.pretrained import start_from
 from ml.registry import Family, family
 from ml.run_folder import claim, load_checkpoint, load_model, new_record
 from ml.streams import torch_stream
 from ml.teacher import Teacher
 from ml.threads import Map, thread_map
-from ml.training_config import DistillationTraining
+from ml.training_config import DistillationTraining, TrainingConfig
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +92,7 @@ def train(
     run_dir = Path(run_dir)
     settings = config.training
     files = [Path(path) for path in image_files]
-    data = load_images(files, spec.kind(config.model), settings.entries, settings.events, settings.seed)
+    data = load(files, spec.kind(config.model), settings)
     if isinstance(settings, DistillationTraining):
         teacher = Teacher(settings.teacher, settings.score)
         lessons = DistillationBatches(data, settings)
@@ -92,29 +100,34 @@ def train(
         lessons.ask(teacher, files, run_dir)
         batches: Batches = lessons
     else:
-        batches = Batches(data, settings)
+        batches = batches_of(data, settings)
         claim(run_dir, new_record(family_name, data), config, resume=resume)
-    plot_curves(fit(spec, batches, run_dir, config), run_dir)
+    folder = fit(spec, batches, run_dir, config)
+    plot_curves(folder.history, run_dir)
+    if isinstance(folder, ChainFolder):
+        finish(folder, batches, config)
     scores = evaluate(load_model(run_dir), batches.background_batches(), spec.scores)
     calibration = calibrate(scores, activity(batches.background_batches()))
     write_json(run_dir / CALIBRATION, calibration.model_dump())
 
 
-def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -> list[Epoch]:
+def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -> RunFolder:
     """Train until the epochs or the patience run out, from the last checkpoint if there is one."""
     settings = config.training
-    folder = RunFolder(run_dir, settings.patience)
+    folder = folder_of(run_dir, settings)
     checkpoint = run_dir / LAST if (run_dir / LAST).exists() else None
     if checkpoint:
         folder.load_state_dict(load_checkpoint(checkpoint)["callbacks"][folder.state_key])
         # The cut may have come between the checkpoint and the table.
         folder.write_metrics()
     done = len(folder.history)
-    if done >= settings.epochs or exhausted(folder.history, settings.patience):
+    if done >= settings.epochs or folder.finished:
         logger.info("%s: training had finished after %d epochs", run_dir, done)
-        return folder.history
+        return folder
     model = spec.model(config.model)
     model.reset_parameters(torch_stream(settings.seed, "weights"))
+    if isinstance(settings, NAETraining):
+        start_from(model, settings.pretrained)
     keep_freed_memory()
     n_steps = len(batches.train_dataloader()) * (settings.epochs - done)
     with quiet_lightning(), thread_map() as each, progress("Training", n_steps) as advance:
@@ -134,7 +147,28 @@ def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -
         module = training_module(spec, model, batches, each)
         trainer.fit(module, datamodule=batches, ckpt_path=checkpoint, weights_only=True)
     logger.info("%s: trained %d epochs", run_dir, len(folder.history))
-    return folder.history
+    return folder
+
+
+def load(files: Sequence[Path], kind: str, settings: TrainingConfig) -> ImageData:
+    """Events or jets to train on."""
+    if kind == JET:
+        return load_jets(files, settings.entries, settings.events, settings.seed)
+    return load_images(files, kind, settings.entries, settings.events, settings.seed)
+
+
+def batches_of(data: ImageData, settings: TrainingConfig) -> Batches:
+    """Batches of images, as the training takes them."""
+    if isinstance(settings, AutoencoderTraining | NAETraining):
+        return EnergyBatches(data, settings)
+    return Batches(data, settings)
+
+
+def folder_of(run_dir: Path, settings: TrainingConfig) -> RunFolder:
+    """What keeps a run's figures and checkpoints."""
+    if isinstance(settings, NAETraining):
+        return ChainFolder(run_dir, settings.patience, settings.collapse)
+    return RunFolder(run_dir, settings.patience)
 
 
 def training_module(spec: Family, model: nn.Module, batches: Batches, each: Map) -> Reconstruction:
@@ -143,6 +177,10 @@ def training_module(spec: Family, model: nn.Module, batches: Batches, each: Map)
         pupil: Standardised = model  # type: ignore[assignment]
         pupil.standardise(batches.targets.location, batches.targets.scale)
         return Targeted(model, spec.loss, batches.config, each, spec.validated)
+    if isinstance(batches.config, AutoencoderTraining):
+        return AutoencoderPretraining(model, spec.loss, batches.config, each)  # type: ignore[arg-type]
+    if isinstance(batches.config, NAETraining):
+        return NormalizedTraining(model, spec.loss, batches.config, each)  # type: ignore[arg-type]
     if batches.supervised:
         return Classification(model, spec.loss, batches.config, batches.class_weights, each)
     return Reconstruction(model, spec.loss, batches.config, each, spec.validated)

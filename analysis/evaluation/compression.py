@@ -17,9 +17,9 @@ from analysis.evaluation.ranked import bins_of
 from analysis.evaluation.rows import Benchmark, Column
 from analysis.evaluation.tables import csv_text, markdown_table
 from analysis.roc import placements
-from analysis.trigger import Trigger
-from imaging.dense import model_input
+from analysis.trigger import Trigger, dense_input
 from imaging.image_set import ImageSet
+from imaging.jets.jet_set import JetSet
 
 #: Calls before the clock runs.
 _WARM_UP = 5
@@ -49,7 +49,7 @@ class Compressed:
     changes: dict[str, dict[str, Measured]]
 
 
-def measure_latency(triggers: Sequence[Trigger], events: ImageSet, calls: int) -> dict[str, Latency]:
+def measure_latency(triggers: Sequence[Trigger], events: ImageSet | JetSet, calls: int) -> dict[str, Latency]:
     """Time the models in turn, so that a busy machine slows all of them alike.
 
     Parameters
@@ -61,7 +61,7 @@ def measure_latency(triggers: Sequence[Trigger], events: ImageSet, calls: int) -
     calls
         Timed calls of each model.
     """
-    inputs = {trigger.path: model_input(events.images, trigger.metadata.input.kind) for trigger in triggers}
+    inputs = {trigger.path: dense_input(events.images, trigger.metadata.input.kind) for trigger in triggers}
     times: dict[str, list[float]] = {trigger.path: [] for trigger in triggers}
     names = {trigger.path: list(trigger.metadata.scores) for trigger in triggers}
     for call in range(-_WARM_UP, calls):
@@ -117,7 +117,7 @@ def compress(
     triggers: Sequence[Trigger],
     samples: Mapping[Key, Sample],
     benchmarks: Mapping[Key, Benchmark],
-    events: ImageSet,
+    events: ImageSet | JetSet,
     calls: int,
 ) -> tuple[Compressed, ...]:
     """The reference, then every other model file."""

@@ -39,6 +39,10 @@ class EvaluationConfig(StrictModel):
     target_tpr
         Signal efficiency at which the false positive rate is quoted (CoDAE paper,
         section 5.1).
+    rejection_tpr
+        Signal efficiency at which the background rejection is quoted (NAE paper, figures 4 and 9).
+    background
+        Name of the class that is background, as the files name their labels; that of label 0 unless given.
     seed
         Of the random subsets and resamples.
     background_entries
@@ -61,6 +65,8 @@ class EvaluationConfig(StrictModel):
     """
 
     target_tpr: Fraction = 0.4
+    rejection_tpr: Fraction = 0.2
+    background: str | None = None
     seed: Annotated[int, Field(ge=0)] = 42
     background_entries: EntrySplit = EntrySplit()
     signal_entries: EntrySplit = EntrySplit()

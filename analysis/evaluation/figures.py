@@ -36,6 +36,7 @@ class Figures:
 
     auroc: tuple[Estimate | None, ...]
     fpr: tuple[Estimate | None, ...]
+    rejection: tuple[Estimate | None, ...] = ()
 
 
 def known(column: Column, sample: Sample) -> tuple[NDArray[np.float32], FloatArray]:
@@ -53,7 +54,11 @@ def binned_by_value(column: Column, samples: Mapping[Key, Sample]) -> dict[Key, 
 
 
 def figures_of(
-    row: Row, samples: Mapping[Key, Sample], benchmarks: Mapping[Key, Benchmark], target_tpr: float
+    row: Row,
+    samples: Mapping[Key, Sample],
+    benchmarks: Mapping[Key, Benchmark],
+    target_tpr: float,
+    rejection_tpr: float,
 ) -> dict[Benchmark, Figures]:
     """Figures of one score for every benchmark."""
     by_seed = [binned_by_value(column, samples) for column in row.columns]
@@ -61,6 +66,7 @@ def figures_of(
         benchmark: Figures(
             tuple(_area(auroc(binned[key], binned[BACKGROUND])) for binned in by_seed),
             tuple(_rate(fpr_at_tpr(binned[key], binned[BACKGROUND], target_tpr)) for binned in by_seed),
+            tuple(_rejection(fpr_at_tpr(binned[key], binned[BACKGROUND], rejection_tpr)) for binned in by_seed),
         )
         for key, benchmark in benchmarks.items()
     }
@@ -77,6 +83,13 @@ def _area(item: Measured | None) -> Estimate | None:
 
 def _rate(item: FprAtTpr | None) -> Estimate | None:
     return None if item is None else Estimate(100 * item.fpr.value, 100 * item.fpr.low, 100 * item.fpr.high)
+
+
+def _rejection(item: FprAtTpr | None) -> Estimate | None:
+    """Inverse of the false positive rate; None where no background event is left to tell it."""
+    if item is None or item.fpr.value == 0:
+        return None
+    return Estimate(1 / item.fpr.value, 1 / item.fpr.high, 1 / item.fpr.low if item.fpr.low > 0 else None)
 
 
 def averaged(estimates: Sequence[Estimate | None]) -> Estimate | None:

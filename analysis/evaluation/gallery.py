@@ -29,7 +29,8 @@ from analysis.plots.roc import RocSeries, draw_roc
 from analysis.plots.style import save, styled
 from analysis.plots.sums import SumSample, draw_sums
 from analysis.roc import auroc, roc_curve
-from analysis.scores import BASELINES
+from analysis.scores import BASELINES, JET_BASELINES
+from imaging.jets.dense import JET
 
 #: What a picture of all masses shows: so many scores of models, the best first, and these baselines.
 _SHOWN, _SHOWN_BASELINES = 6, ("n_tracks", "lit_pixels", "hcal_cells", "total_e_t_trk")
@@ -51,7 +52,7 @@ class Evaluated:
 
     def legend(self, key: Key) -> str:
         """Name of a sample."""
-        return _BACKGROUND_NAME if key == BACKGROUND else f"{self.benchmarks[key].name} GeV"
+        return _BACKGROUND_NAME if key == BACKGROUND else self.benchmarks[key].legend
 
 
 def draw_evaluation(found: Evaluated, style: StyleConfig, folder: Path) -> list[Path]:
@@ -62,6 +63,8 @@ def draw_evaluation(found: Evaluated, style: StyleConfig, folder: Path) -> list[
 
 def _figures(found: Evaluated, style: StyleConfig) -> Iterator[tuple[str, Figure]]:
     for signal, items in _by_signal(found).items():
+        if not any(item.mass for item in items):
+            continue
         yield f"masses_{slug(signal)}", _masses(found, signal, items, style)
     for model in found.models:
         yield from _rocs(found, model, style)
@@ -100,7 +103,7 @@ def _rocs(found: Evaluated, model: Model, style: StyleConfig) -> Iterator[tuple[
                 label = score_label(row.score, row.direction)
                 series.append(RocSeries(label, not row.model, thinned(curve), area))
         if series:
-            title = f"{model.name}, {benchmark.name} GeV"
+            title = f"{model.name}, {benchmark.legend}"
             yield f"roc_{slug(model.name)}_{slug(benchmark.name)}", draw_roc(series, title, found.target_tpr, style)
 
 
@@ -134,7 +137,7 @@ def _of_model(found: Evaluated, model: Model, style: StyleConfig) -> Iterator[tu
         if (item := sample.quality.get(path)) is not None and sample.weight.sum() > 0
     ]
     if sums:
-        quantity = "sum of pixels" if kind == "coarse mask" else r"$E_\mathrm{T}$ [GeV]"
+        quantity = "sum of pixels" if kind in {"coarse mask", JET} else r"$E_\mathrm{T}$ [GeV]"
         yield f"sums_{key_name}", draw_sums(sums, quantity, model.name, style)
 
 
@@ -142,7 +145,7 @@ def _distributions(found: Evaluated, row: Row) -> dict[Key, Binned]:
     """Histograms of a score on a common axis."""
     config = AxisConfig()
     events = {key: known(row.columns[0], sample) for key, sample in found.samples.items()}
-    if not row.model and BASELINES[row.score].is_count:
+    if not row.model and (BASELINES | JET_BASELINES)[row.score].is_count:
         axis = count_axis(row.score, config).fine
     else:
         axis = score_axis(row.score, [values for values, _ in events.values()], config).fine

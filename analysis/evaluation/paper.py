@@ -18,7 +18,7 @@ _FILE = "paper.yaml"
 #: A printed number; ``~`` marks what the paper itself calls approximate.
 PrintedNumber = float | Annotated[str, Field(pattern=r"^~\d+(\.\d+)?$")] | None
 
-FigureName = Literal["auroc", "fpr", "reconstruction"]
+FigureName = Literal["auroc", "fpr", "rejection", "reconstruction"]
 
 
 @dataclass(frozen=True)

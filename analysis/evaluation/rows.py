@@ -13,7 +13,7 @@ from analysis.trigger import Direction
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A signal at one mediator mass (GeV)."""
+    """A signal at one mediator mass (GeV), 0 where it has none."""
 
     signal: str
     mass: float
@@ -21,7 +21,12 @@ class Benchmark:
     @property
     def name(self) -> str:
         """Such as ``SUEP 125``."""
-        return f"{self.signal} {self.mass:g}"
+        return f"{self.signal} {self.mass:g}" if self.mass else self.signal
+
+    @property
+    def legend(self) -> str:
+        """Such as ``SUEP 125 GeV``."""
+        return f"{self.name} GeV" if self.mass else self.signal
 
 
 class Column(NamedTuple):
@@ -61,7 +66,7 @@ def slug(text: str) -> str:
     return "_".join("".join(letter if letter.isalnum() else " " for letter in text.lower()).split())
 
 
-def rows_of(models: Sequence[Model]) -> tuple[Row, ...]:
+def rows_of(models: Sequence[Model], baselines: Iterable[str] = BASELINES) -> tuple[Row, ...]:
     """Scores of every model, then the baselines.
 
     Raises
@@ -74,8 +79,7 @@ def rows_of(models: Sequence[Model]) -> tuple[Row, ...]:
         for score, direction in directions(model.triggers[0], ()).items():
             columns = tuple(Column(trigger.path, score) for trigger in model.triggers)
             rows.append(Row(model.name, model.family, score, direction, columns))
-    baselines = [Row("", "", score, Direction.HIGHER, (Column("", score),)) for score in BASELINES]
-    return (*rows, *baselines)
+    return (*rows, *(Row("", "", score, Direction.HIGHER, (Column("", score),)) for score in baselines))
 
 
 def by_signal(benchmarks: Iterable[Benchmark]) -> dict[str, list[Benchmark]]:

@@ -130,6 +130,15 @@ def fpr_table(
     return _table(f"FPR [%] at {100 * target_tpr:g}% TPR, lower is better", "mFPR", "fpr", estimates, paper)
 
 
+def rejection_table(
+    figures: Mapping[Row, Mapping[Benchmark, Figures]], tpr: float, paper: PaperFigures | None
+) -> Table:
+    """Inverse background efficiency at a signal efficiency (NAE paper, figures 4 and 9)."""
+    estimates = {row: {key: item.rejection for key, item in found.items()} for row, found in figures.items()}
+    title = f"Background rejection 1/FPR at {100 * tpr:g}% TPR, higher is better"
+    return _table(title, "mean", "rejection", estimates, paper)
+
+
 def _table(
     title: str,
     mean_name: str,
@@ -147,12 +156,19 @@ def _table(
         cells: list[Cell] = []
         for items in signals.values():
             names = [item.name for item in items]
-            where = figure, row.family, row.score
-            cells += [Cell(over_seeds(found[item]), paper.find(*where, item.name) if paper else None) for item in items]
+            where: tuple[FigureName, str, str] = (figure, row.family, row.score)
+            cells += [Cell(over_seeds(found[item]), _printed(paper, where, item)) for item in items]
             by_seed = [averaged([found[item][seed] for item in items]) for seed in range(len(row.columns))]
             cells.append(Cell(over_seeds(by_seed), paper.mean(*where, names) if paper else None))
         rows[row] = tuple(cells)
     return Table(title, _NOTE, tuple(columns), rows)
+
+
+def _printed(paper: PaperFigures | None, where: tuple[FigureName, str, str], item: Benchmark) -> PaperValue | None:
+    """The paper's figure for a signal at a mass or, where the paper gives no masses, for the signal."""
+    if paper is None:
+        return None
+    return paper.find(*where, item.name) or paper.find(*where, item.signal)
 
 
 _NOTE = (

@@ -1,0 +1,71 @@
+"""Files of jet images, read as :mod:`imaging.image_source` reads files of events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from darktrigger.errors import InputFileError
+from imaging.jets.dense import JET_INPUT_SHAPES
+from imaging.jets.jet_file import BINS, iterate_jet_file, read_jet_metadata
+from imaging.jets.jet_set import JetSet
+
+
+@dataclass(frozen=True)
+class JetFile:
+    """A file of labelled jets.
+
+    Parameters
+    ----------
+    path
+        Parquet (:mod:`imaging.jets.jet_file`).
+    label_names
+        Name of each label.
+    """
+
+    path: str
+    label_names: dict[int, str]
+
+    def require(self, kind: str, *, sums_channels: bool = False) -> None:  # noqa: ARG002 (the signature for events)
+        """Check that a model of an input kind can be fed.
+
+        Raises
+        ------
+        InputFileError
+            It looks at events.
+        """
+        if kind not in JET_INPUT_SHAPES:
+            raise InputFileError(self.path, f"holds jets; a model of input kind '{kind}' needs images of events")
+
+    def iterate(self, batch_size: int) -> Iterator[JetSet]:
+        """Jets in file order, at most ``batch_size`` at a time.
+
+        Raises
+        ------
+        InputFileError
+            A damaged file.
+        """
+        yield from iterate_jet_file(self.path, batch_size)
+
+
+def holds_jets(path: str | Path) -> bool:
+    """Whether a file is Parquet with the columns of jets; what it is otherwise, its own reader says."""
+    try:
+        return BINS in pq.read_schema(path).names
+    except (OSError, pa.ArrowInvalid):
+        return False
+
+
+def open_jets(path: str | Path) -> JetFile:
+    """Look at a jet image file.
+
+    Raises
+    ------
+    InputFileError
+        Not one.
+    """
+    return JetFile(str(path), read_jet_metadata(path).label_names)

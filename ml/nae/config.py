@@ -1,0 +1,224 @@
+"""Settings of the training of a normalized autoencoder; defaults are the paper's (table 1 and appendix)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from darktrigger.config import StrictModel
+from ml.events import EventPolicy, OneClass
+from ml.training_config import Count, TrainingConfig
+
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class ChainConfig(StrictModel):
+    """A Langevin chain (equations 6 and 11).
+
+    Parameters
+    ----------
+    steps
+        Number of steps.
+    step_size
+        lambda: a step goes down the gradient of the energy by so much.
+    noise
+        sigma: standard deviation of the noise of a step, each coordinate.
+    temperature
+        Of the Metropolis acceptance; by default the one that step size and noise imply, sigma^2 / (2 lambda)
+        (equation 7), of every step by itself.
+    acceptance
+        ``metropolis``: a step is taken with the probability that keeps exp(-E / T) invariant; ``always``.
+    annealing
+        Of the noise: ``none``, or ``harmonic``, sigma / (1 + step).
+    clip
+        Largest norm of the gradient at a point.
+    """
+
+    steps: Count = 30
+    step_size: Positive
+    noise: Positive
+    temperature: Positive | None = None
+    acceptance: Literal["metropolis", "always"] = "metropolis"
+    annealing: Literal["none", "harmonic"]
+    clip: Positive = 0.01
+
+
+class LatentChainConfig(ChainConfig):
+    """The chain on the latent sphere (equation 11)."""
+
+    step_size: Positive = 100.0
+    noise: Positive = 1e-2
+    annealing: Literal["none", "harmonic"] = "none"
+
+
+class PixelChainConfig(ChainConfig):
+    """The chain in the space of images (equation 6); pixels stay in [0, 1].
+
+    Table 1's step size and noise imply T = 1e-10, its caption says 1e-7.
+    """
+
+    step_size: Positive = 50.0
+    noise: Positive = 1e-4
+    annealing: Literal["none", "harmonic"] = "harmonic"
+
+
+class ReplayConfig(StrictModel):
+    """Where latent chains start.
+
+    Parameters
+    ----------
+    size
+        Last points of earlier chains that are kept.
+    probability
+        Of starting at one of them and not anywhere on the sphere.
+    """
+
+    size: Count = 10_000
+    probability: Fraction = 0.95
+
+
+class RegularisationConfig(StrictModel):
+    """Coefficients of what is added to the loss.
+
+    Parameters
+    ----------
+    weights
+        Of the sum of the squares of all parameters.
+    positive_energy, negative_energy
+        Of the mean squared energy of data and of samples.
+    """
+
+    weights: NotNegative = 1e-8
+    positive_energy: NotNegative = 1.0
+    negative_energy: NotNegative = 1.0
+
+
+class CollapseConfig(StrictModel):
+    """When the sampler has collapsed; quantities of background alone, means over an epoch.
+
+    Either sign of section 3: the energy of the samples runs away, or the samples become all alike.
+
+    Parameters
+    ----------
+    energy_ratio
+        Negative energy, in units of the positive one, beyond which it has run away.
+    spread
+        Standard deviation of the samples' pixels in units of the data's, below which they are all alike.
+    patience
+        Epochs in a row that show it.
+    """
+
+    energy_ratio: Annotated[float, Field(gt=1)] = 5.0
+    spread: Fraction = 0.1
+    patience: Count = 2
+
+
+class Likelihood(StrictModel):
+    """Mean energy of data minus that of samples: the gradient of the likelihood (equation 5)."""
+
+    kind: Literal["likelihood"] = "likelihood"
+
+
+class Wasserstein(StrictModel):
+    """Squared 2-Wasserstein distance between data and samples (arXiv:2510.02168), a pixel's mean, as the energy is.
+
+    Parameters
+    ----------
+    differentiated_steps
+        Steps down the energy, at the end of the pixel chain, through which the distance is differentiated.
+    reconstruction
+        Weight of the data's energy beside the distance.
+    """
+
+    kind: Literal["wasserstein"] = "wasserstein"
+    differentiated_steps: Count = 2
+    reconstruction: NotNegative = 1.0
+
+
+ObjectiveConfig = Annotated[Likelihood | Wasserstein, Field(discriminator="kind")]
+
+
+class AutoencoderTraining(TrainingConfig):
+    """Training of the autoencoder that a normalized one starts from, on the mean squared error.
+
+    Parameters
+    ----------
+    label
+        Of the images to train on, which are background here whatever they are elsewhere: tops, to find QCD jets
+        among them.
+    steps
+        Of the optimiser in an epoch, at most; all images once unless given.
+    adam_epsilon
+        Of Adam; below the default of torch, since gradients of energies of 1e-6 are small.
+    regularisation_weights
+        Coefficient of the sum of the squares of all parameters.
+    """
+
+    label: Annotated[int, Field(ge=0, le=255)] = 0
+    epochs: Count = 30
+    steps: Count | None = None
+    micro_batch: Count | None = 32
+    learning_rate: Positive = 1e-3
+    schedule: Literal["constant", "cosine"] = "cosine"
+    weight_decay: NotNegative = 0.0
+    adam_epsilon: Positive = 1e-12
+    regularisation_weights: NotNegative = 1e-8
+    precision: Literal["auto", "float32", "bfloat16"] = "float32"
+    augmentation: bool = False
+
+    @property
+    def events(self) -> EventPolicy:
+        """Events of one label."""
+        return OneClass(self.label)
+
+
+class NAETraining(TrainingConfig):
+    """Training of a normalized autoencoder, from an autoencoder of the same size on.
+
+    Parameters
+    ----------
+    pretrained
+        Run folder of a ``jet-ae``; a relative path starts in the current folder.
+    label, steps, adam_epsilon
+        See :class:`AutoencoderTraining`.
+    latent_chain, pixel_chain, replay
+        How samples are drawn: on-manifold initialisation (section 2.2).
+    objective
+        What data and samples are compared by.
+    regularisation
+        What is added to it.
+    collapse
+        What ends the training early.
+    """
+
+    pretrained: Path
+    label: Annotated[int, Field(ge=0, le=255)] = 0
+    epochs: Count = 50
+    steps: Count | None = None
+    micro_batch: Count | None = 32
+    learning_rate: Positive = 1e-5
+    weight_decay: NotNegative = 0.0
+    adam_epsilon: Positive = 1e-12
+    precision: Literal["float32"] = "float32"
+    augmentation: bool = False
+    patience: Count = 50
+    latent_chain: LatentChainConfig = LatentChainConfig()
+    pixel_chain: PixelChainConfig = PixelChainConfig()
+    replay: ReplayConfig = ReplayConfig()
+    objective: ObjectiveConfig = Likelihood()
+    regularisation: RegularisationConfig = RegularisationConfig()
+    collapse: CollapseConfig = CollapseConfig()
+
+    @property
+    def events(self) -> EventPolicy:
+        """Events of one label."""
+        return OneClass(self.label)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The run that it starts from."""
+        return (self.pretrained / "run.json",)

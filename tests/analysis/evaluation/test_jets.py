@@ -1,0 +1,189 @@
+"""Evaluation on jet image files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from scipy.sparse import csr_array
+from typer.testing import CliRunner
+
+from analysis.analyze import analyze
+from analysis.cli import app
+from analysis.config import AnalysisConfig
+from analysis.evaluate import evaluate
+from analysis.evaluation.config import DominanceConfig, EvaluationConfig
+from analysis.evaluation.mmd import squared_mmd
+from analysis.trigger import Trigger
+from darktrigger.errors import AnalysisError, InputFileError, ModelFileError
+from imaging.jets.config import JetSelection
+from imaging.jets.jet_file import JetMetadata, read_jet_files, write_jet_file
+from imaging.jets.jet_set import JET_COLUMNS, JetSet
+
+QUICK = EvaluationConfig(dominance=DominanceConfig(subsets=20, bootstraps=20))
+
+
+def write(path: Path, label: int, brightness: float, mass: float = 0.0) -> Path:
+    """Jets of 30 random pixels each."""
+    rng = np.random.default_rng(label)
+    n = 60
+    images = np.zeros((n, 1600), dtype=np.float32)
+    for row in images:
+        row[rng.choice(1600, 30, replace=False)] = rng.exponential(brightness, 30)
+    columns: dict[str, Any] = {name: np.ones(n, dtype=dtype) for name, dtype in JET_COLUMNS.items()}
+    columns |= {"label": np.full(n, label, dtype=np.uint8), "entry": np.arange(n, dtype=np.uint64)}
+    columns |= {"mass": np.full(n, mass, dtype=np.float32), "jet_mass": rng.normal(100, 10, n).astype(np.float32)}
+    metadata = JetMetadata(
+        process=str(label),
+        label_names={0: "QCD", 1: "top", 3: "Heidelberg"},
+        source_files=(),
+        events_read=n,
+        jets_selected=n,
+        sum_of_weights_read=n,
+        sum_of_weights_selected=n,
+        algorithm="as in the source file",
+        selection=JetSelection(),
+        versions={},
+    )
+    with write_jet_file(path) as writer:
+        writer.write(JetSet(csr_array(images), **columns))
+        writer.write_metadata(metadata)
+    return path
+
+
+@pytest.fixture(scope="module")
+def jet_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("jets")
+    return [
+        write(folder / "qcd.parquet", 0, 20),
+        write(folder / "top.parquet", 1, 25),
+        write(folder / "dark.parquet", 3, 40, mass=550),
+    ]
+
+
+@pytest.fixture(scope="module")
+def jet_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Energy: the sum of the image in GeV; prepared: a hundredth; reconstruction: half of that; latents: columns."""
+    shape = [1, 40, 40]
+    nodes = [
+        helper.make_node("ReduceSum", ["image", "axes"], ["energy"], keepdims=0),
+        helper.make_node("Mul", ["image", "unit"], ["prepared"]),
+        helper.make_node("Mul", ["prepared", "half"], ["reconstruction"]),
+        helper.make_node("ReduceSum", ["prepared", "rows"], ["latent"], keepdims=0),
+    ]
+    constants = [
+        numpy_helper.from_array(np.array([1, 2, 3]), "axes"),
+        numpy_helper.from_array(np.array([1, 2]), "rows"),
+        numpy_helper.from_array(np.array(0.01, dtype=np.float32), "unit"),
+        numpy_helper.from_array(np.array(0.5, dtype=np.float32), "half"),
+    ]
+    sizes = {"energy": [], "prepared": shape, "reconstruction": shape, "latent": [40]}
+    graph = helper.make_graph(
+        nodes,
+        "sum",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", *shape])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *size]) for name, size in sizes.items()],
+        constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    metadata = {
+        "family": "nae",
+        "input": {"kind": "jet"},
+        "scores": {"energy": {"direction": "higher"}},
+        "reconstruction": True,
+    }
+    helper.set_model_props(model, {"darktrigger": json.dumps(metadata)})
+    path = tmp_path_factory.mktemp("model") / "nae.onnx"
+    onnx.save(model, path)
+    return path
+
+
+def test_trigger_takes_jets(jet_model: Path, jet_files: list[Path]) -> None:
+    jets = read_jet_files(jet_files[:1])
+    trigger = Trigger(jet_model)
+    np.testing.assert_allclose(trigger.scores(jets.images, 7)["energy"], jets.images.sum(axis=1), rtol=1e-5)
+    batch = next(trigger.batches(jets.images, 7, reconstruction=True))
+    np.testing.assert_allclose(batch.image.reshape(7, -1), jets.images[:7].toarray() / 100, rtol=1e-5)
+    assert batch.reconstruction is not None
+    assert batch.latent is not None
+    assert batch.latent.shape == (7, 40)
+
+
+@pytest.fixture(scope="module")
+def written(jet_model: Path, jet_files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("out")
+    evaluate([Trigger(jet_model)], [str(path) for path in jet_files], folder, QUICK)
+    return folder
+
+
+def cells(folder: Path, table: str) -> dict[tuple[str, str], Any]:
+    found = json.loads((folder / "evaluation.json").read_text())[table]
+    return {(item["score"], item["column"]): item for item in found}
+
+
+def test_rejection_against_the_jets_themselves(written: Path, jet_model: Path, jet_files: list[Path]) -> None:
+    energies = [read_jet_files([path]).images.sum(axis=1) for path in jet_files]
+    rejection = cells(written, "rejection")
+    for column, signal in (("top", energies[1]), ("Heidelberg 550", energies[2])):
+        threshold = np.sort(signal)[::-1][int(np.ceil(0.2 * len(signal))) - 1]
+        passing = (energies[0] >= threshold).mean()
+        expected = 1 / passing if passing else None
+        assert rejection["energy", column]["value"] == (expected if expected is None else pytest.approx(expected))
+    area = cells(written, "auroc")["energy", "top"]
+    kernel = energies[1][:, None] > energies[0]
+    assert area["value"] == pytest.approx(100 * kernel.mean(), rel=1e-5)
+    assert area["paper"]["value"] == 91.4
+    assert cells(written, "auroc")["energy", "Heidelberg 550"]["paper"]["value"] == 78.9
+
+
+def test_jets_have_baselines_and_pictures_of_their_own(written: Path) -> None:
+    scores = {score for score, _ in cells(written, "auroc")}
+    assert scores == {"energy", "n_constituents", "jet_mass"}
+    plots = {path.stem for path in (written / "plots").glob("*.png")}
+    assert {"roc_nae_top", "score_nae_energy", "reconstructions_nae_top", "reconstructions_nae_background"} <= plots
+
+
+def test_distance_of_samples(written: Path) -> None:
+    found = {item["benchmark"]: item for item in json.loads((written / "evaluation.json").read_text())["mmd"]}
+    assert found["Heidelberg 550"]["latents"] > found["top"]["latents"]
+    assert (written / "mmd.csv").read_text().startswith("model,benchmark,events,images,latents\n")
+
+
+def test_another_class_is_background(jet_model: Path, jet_files: list[Path], tmp_path: Path) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("dominance: {subsets: 20, bootstraps: 20}")
+    arguments = ["evaluate", str(jet_model), *map(str, jet_files[:2]), "-o", str(tmp_path / "out"), "--background"]
+    done = CliRunner().invoke(app, [*arguments, "top", "--config", str(settings)])
+    assert done.exit_code == 0, done.output
+    energies = [read_jet_files([path]).images.sum(axis=1) for path in jet_files[:2]]
+    area = cells(tmp_path / "out", "auroc")["energy", "QCD"]
+    assert area["value"] == pytest.approx(100 * (energies[0][:, None] > energies[1]).mean(), rel=1e-5)
+    assert area["paper"]["value"] == 89
+    with pytest.raises(AnalysisError, match="no class is named 'tau'; the files name heidelberg, qcd, top"):
+        evaluate([Trigger(jet_model)], [str(jet_files[0])], tmp_path, QUICK.model_copy(update={"background": "tau"}))
+
+
+def test_models_and_files_have_to_fit(jet_model: Path, trigger_path: Path, jet_files: list[Path], images: Any) -> None:
+    with pytest.raises(InputFileError, match="holds jets; a model of input kind 'coarse mask' needs images of events"):
+        evaluate([Trigger(trigger_path)], [str(jet_files[0])], "unused", QUICK)
+    with pytest.raises(InputFileError, match="holds events; a model of input kind 'jet' needs jet image files"):
+        evaluate([Trigger(jet_model)], [str(images["qcd"])], "unused", QUICK)
+
+
+def test_analyze_needs_a_model_of_events(jet_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="looks at 'jet' images; analyze needs a model of events"):
+        analyze((), Trigger(jet_model), AnalysisConfig(), tmp_path)
+
+
+def test_mmd_of_gaussians() -> None:
+    rng = np.random.default_rng(1)
+    one, same, other = (rng.normal(shift, 1, (800, 2)).astype(np.float32) for shift in (0, 0, 2))
+    assert abs(squared_mmd(one, same)) < 0.01
+    # Squared distances of N(0, 1) and N(2, 1) in two dimensions: median w; E exp(-d^2/w) is known for Gaussians.
+    width = np.median(((one[:, None] - other) ** 2).sum(-1))
+    scale = 1 + 4 / width
+    expected = 2 / scale - 2 / scale * np.exp(-8 / (width * scale))
+    assert squared_mmd(one, other) == pytest.approx(expected, abs=0.03)

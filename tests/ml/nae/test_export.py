@@ -1,0 +1,62 @@
+import json
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from imaging.jets.dense import JetInput, jet_image
+from imaging.jets.jet_file import read_jet_files
+from ml.export import Scorer, export_run
+from ml.run_folder import load_model
+
+
+def run(path, image_NCHW):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, {"image": image_NCHW}), strict=True)), session
+
+
+@pytest.fixture(scope="module", params=["nae", "jet-ae"])
+def exported(request, nae_run, ae_run, tmp_path_factory):
+    folder = nae_run if request.param == "nae" else ae_run
+    path = tmp_path_factory.mktemp("export") / f"{request.param}.onnx"
+    export_run(folder, path, reconstruction=True)
+    return folder, path
+
+
+@pytest.mark.parametrize("n", [0, 1, 64])
+def test_torch_and_onnx_runtime_agree(n, exported, qcd_jets):
+    folder, path = exported
+    jets = read_jet_files([qcd_jets])
+    raw_NCHW = np.resize(jets.images.toarray().reshape(-1, 1, 40, 40), (n, 1, 40, 40))
+    with torch.inference_mode():
+        model = load_model(folder)
+        output = model(torch.from_numpy(raw_NCHW))
+        (energy,) = Scorer(model, ["energy"])(torch.from_numpy(raw_NCHW))
+    found, _ = run(path, raw_NCHW)
+    assert list(found) == ["energy", "reconstruction", "prepared", "latent"]
+    np.testing.assert_allclose(found["energy"], energy, rtol=1e-4)
+    np.testing.assert_allclose(found["reconstruction"], output.reconstruction, rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(found["latent"], output.latent, rtol=1e-4, atol=1e-5)
+    if n == 64:
+        np.testing.assert_allclose(found["prepared"][:48], jet_image(jets.images, JetInput()), rtol=1e-4, atol=1e-7)
+
+
+def test_energies_do_not_drift(exported, qcd_jets):
+    _, path = exported
+    raw_NCHW = read_jet_files([qcd_jets])[:4].images.toarray().reshape(-1, 1, 40, 40)
+    _, session = run(path, raw_NCHW)
+    first, second = (session.run(["energy"], {"image": raw_NCHW})[0] for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+def test_metadata(exported):
+    _, path = exported
+    _, session = run(path, np.zeros((1, 1, 40, 40), dtype=np.float32))
+    metadata = json.loads(session.get_modelmeta().custom_metadata_map["darktrigger"])
+    assert metadata["input"]["kind"] == "jet"
+    assert metadata["scores"] == {"energy": {"direction": "higher"}}
+    assert metadata["config"]["front"] == {"input": "jet", "power": 1.0, "sigma": 1.0}

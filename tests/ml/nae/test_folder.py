@@ -1,0 +1,42 @@
+from ml.callbacks import Epoch
+from ml.nae.config import CollapseConfig
+from ml.nae.folder import ChainEpoch, ChainFolder, collapse
+
+CONFIG = CollapseConfig(energy_ratio=5, spread=0.1, patience=2)
+
+
+def row(negative=1.0, spread=1.0):
+    return ChainEpoch(1.0, negative, 0.9, 0.9, spread)
+
+
+def test_collapse_needs_a_few_epochs_in_a_row():
+    assert collapse([row(), row()], CONFIG) is None
+    assert collapse([row(6.0)], CONFIG) is None
+    assert collapse([row(6.0), row(), row(6.0)], CONFIG) is None
+    assert "energy is 7 times" in collapse([row(), row(6.0), row(7.0)], CONFIG)
+    assert "spread is 0.01" in collapse([row(6.0), row(spread=0.01)], CONFIG)
+
+
+def folder_with(tmp_path, chains, differences):
+    folder = ChainFolder(tmp_path, 50, CONFIG)
+    folder.chains = chains
+    folder.history = [Epoch(i, 0.0, difference) for i, difference in enumerate(differences)]
+    return folder
+
+
+def test_best_epoch_has_the_smallest_difference_and_is_sound(tmp_path):
+    assert folder_with(tmp_path, [row()], [0.5]).is_best()
+    assert folder_with(tmp_path, [row(), row()], [0.5, 0.3]).is_best()
+    assert not folder_with(tmp_path, [row(), row()], [0.3, 0.5]).is_best()
+    # An epoch that shows a collapse is never kept, and does not stand in the way of a later one.
+    assert not folder_with(tmp_path, [row(), row(spread=0.0)], [0.5, 0.1]).is_best()
+    assert folder_with(tmp_path, [row(), row(spread=0.0), row()], [0.5, 0.1, 0.4]).is_best()
+
+
+def test_state_survives(tmp_path):
+    folder = folder_with(tmp_path, [row(2.0), row()], [0.5, 0.3])
+    other = ChainFolder(tmp_path, 50, CONFIG)
+    other.load_state_dict(folder.state_dict())
+    assert (other.chains, other.history) == (folder.chains, folder.history)
+    other.write_metrics()
+    assert (tmp_path / "chains.csv").read_text().splitlines()[1] == "0,1.0,2.0,0.9,0.9,1.0,-1.0"

@@ -1,0 +1,97 @@
+from itertools import permutations
+
+import pytest
+import torch
+
+from ml.models.nae import NAE, NAEConfig, energy_of
+from ml.nae.config import NAETraining, Wasserstein
+from ml.nae.objectives import LikelihoodObjective, WassersteinObjective, objective_of, squared_distances
+from ml.nae.sampler import Samples
+
+
+@pytest.fixture(scope="module")
+def model():
+    network = NAE(NAEConfig(filters=2, units=4))
+    network.reset_parameters(torch.Generator().manual_seed(1))
+    return network
+
+
+def images(n, seed):
+    return torch.rand(n, 1, 40, 40, generator=torch.Generator().manual_seed(seed)) / 1000
+
+
+def samples(n, seed):
+    latent = torch.nn.functional.normalize(torch.randn(n, 3, generator=torch.Generator().manual_seed(seed)), dim=1)
+    return Samples(images(n, seed), latent, torch.ones(n), torch.ones(n))
+
+
+def test_likelihood_is_the_difference_of_the_energies(model):
+    image, drawn = images(3, 1), samples(3, 2)
+    found = LikelihoodObjective().compare(model, image, drawn)
+    torch.testing.assert_close(found.loss, model.energy(image) - model.energy(drawn.image))
+    torch.testing.assert_close(found.loss, found.positive - found.negative)
+
+
+def test_likelihood_gradient_vanishes_where_data_and_samples_agree(model):
+    image = images(3, 1)
+    drawn = samples(3, 2)._replace(image=image)
+    loss = LikelihoodObjective().compare(model, image, drawn).loss.mean()
+    for gradient in torch.autograd.grad(loss, list(model.parameters()), allow_unused=True):
+        if gradient is not None:
+            assert gradient.abs().max() < 1e-9
+
+
+def test_assignment_is_optimal(model):
+    image, drawn = images(5, 1), samples(5, 2)
+    objective = WassersteinObjective(Wasserstein(), 50.0)
+    order = objective.partners(image, drawn).tolist()
+    cost = squared_distances(image, drawn.image)
+    best = min(permutations(range(5)), key=lambda p: sum(float(cost[i, j]) for i, j in enumerate(p)))
+    assert order == list(best)
+    torch.testing.assert_close(cost[1, 2], energy_of(image[1:2], drawn.image[2:3])[0])
+
+
+def test_distance_is_differentiated_through_decoder_and_steps(model):
+    image, drawn = images(2, 1), samples(2, 2)
+    objective = WassersteinObjective(Wasserstein(differentiated_steps=2, reconstruction=0.0), 50.0)
+    loss = objective.compare(model, image, drawn).loss.sum()
+    last = model.decoder[-2].bias
+    (gradient,) = torch.autograd.grad(loss, last)
+    assert gradient.abs() > 0
+    # The encoder matters to the steps alone.
+    (through_steps,) = torch.autograd.grad(objective.compare(model, image, drawn).loss.sum(), model.encoder[-1].weight)
+    assert through_steps.abs().max() > 0
+    moved = objective.moved(model, drawn)
+    # Steps go down the energy.
+    assert (model.energy(moved) < model.energy(drawn.image)).all()
+
+
+def test_gradient_of_the_distance_is_that_of_finite_differences():
+    network = NAE(NAEConfig(filters=2, units=4)).double()
+    network.reset_parameters(torch.Generator().manual_seed(1))
+    drawn = Samples(*(part.double() for part in samples(2, 2)))
+    image = images(2, 1).double()
+    objective = WassersteinObjective(Wasserstein(differentiated_steps=1, reconstruction=0.0), 50.0)
+    layer = network.decoder[-2]
+    # What the chain did to its start is a constant of the objective, so the samples move with the decoder.
+    offset = drawn.image - network.decode(drawn.latent).detach()
+
+    def loss():
+        at = drawn._replace(image=network.decode(drawn.latent).detach() + offset)
+        return objective.compare(network, image, at).loss.sum()
+
+    (gradient,) = torch.autograd.grad(loss(), layer.bias)
+    step, values = 1e-5, []
+    for sign in (1, -1):
+        with torch.no_grad():
+            layer.bias += sign * step
+        values.append(loss().item())
+        with torch.no_grad():
+            layer.bias -= sign * step
+    assert gradient.item() == pytest.approx((values[0] - values[1]) / (2 * step), rel=1e-4)
+
+
+def test_objective_is_chosen_by_its_kind():
+    assert isinstance(objective_of(NAETraining(pretrained="x")), LikelihoodObjective)
+    config = NAETraining.model_validate({"pretrained": "x", "objective": {"kind": "wasserstein"}})
+    assert isinstance(objective_of(config), WassersteinObjective)

@@ -1,0 +1,145 @@
+import csv
+import logging
+
+import numpy as np
+import pytest
+import torch
+
+from darktrigger.errors import TrainingError
+from ml import training
+from ml.nae import module
+from ml.run_folder import load_checkpoint, load_model, read_record
+from ml.training import train
+
+
+class KilledError(Exception):
+    """Stands for a signal."""
+
+
+def table(folder, name):
+    with (folder / name).open() as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_autoencoder_learns(ae_run):
+    rows = table(ae_run, "metrics.csv")
+    assert float(rows[-1]["val_loss"]) < 0.99 * float(rows[0]["val_loss"])
+
+
+def test_run_folder_is_complete(nae_run):
+    pictures = ("chains.png", "chains.pdf", "samples.png", "means.png", "landscape.png", "landscape.pdf", "curves.png")
+    for name in (*pictures, "samples.npz", "landscape.npz", "samples/epoch_000.png", "calibration.json"):
+        assert (nae_run / name).stat().st_size, name
+    rows = table(nae_run, "chains.csv")
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    for row in rows:
+        positive, negative = float(row["positive_energy"]), float(row["negative_energy"])
+        assert positive > 0
+        assert negative > 0
+        assert float(row["difference"]) == pytest.approx(positive - negative)
+        assert 0 < float(row["latent_acceptance"]) <= 1
+        assert 0 < float(row["pixel_acceptance"]) <= 1
+    assert read_record(nae_run).collapse is None
+
+
+def test_replay_buffer_travels_in_the_checkpoint(nae_run):
+    replay = load_checkpoint(nae_run / "last.ckpt")["replay"]
+    # Two epochs of 36 training jets, a chain each.
+    assert replay["filled"] == replay["next"] == 72
+    np.testing.assert_allclose(replay["points"][:72].norm(dim=1), 1, rtol=1e-5)
+    assert not replay["points"][72:].any()
+
+
+def test_landscape(nae_run):
+    with np.load(nae_run / "landscape.npz") as found:
+        assert found["energy"].shape == (30, 60)
+        assert found["chains"].shape == (40, 4, 2)
+        assert found["images/validation"].shape == (12, 2)
+        assert (np.abs(found["chains"][..., 1]) <= np.pi / 2).all()
+
+
+@pytest.mark.parametrize("objective", ["likelihood", "wasserstein"])
+def test_resumed_run_equals_an_uninterrupted_one(objective, qcd_jets, nae_config, tmp_path, monkeypatch):
+    config = nae_config(objective={"kind": objective})
+    train("nae", [qcd_jets], tmp_path / "whole", config)
+    step = module.NormalizedTraining.training_step
+    calls = []
+
+    def killed(self, image_NCHW, batch_index):
+        calls.append(batch_index)
+        if len(calls) == 5:
+            raise KilledError
+        step(self, image_NCHW, batch_index)
+
+    monkeypatch.setattr(module.NormalizedTraining, "training_step", killed)
+    with pytest.raises(KilledError):
+        train("nae", [qcd_jets], tmp_path / "cut", config)
+    assert len(table(tmp_path / "cut", "chains.csv")) == 1
+    monkeypatch.undo()
+    train("nae", [qcd_jets], tmp_path / "cut", config, resume=True)
+    one, other = (load_checkpoint(tmp_path / name / "last.ckpt") for name in ("whole", "cut"))
+    assert all(torch.equal(one["state_dict"][key], other["state_dict"][key]) for key in one["state_dict"])
+    assert torch.equal(one["replay"]["points"], other["replay"]["points"])
+    for name in ("chains.csv", "metrics.csv"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "cut" / name).read_bytes()
+
+
+def test_collapse_stops_training_and_is_reported(qcd_jets, nae_config, tmp_path, caplog):
+    # No samples are as different as this asks for.
+    config = nae_config(epochs=5, collapse={"spread": 1.0, "patience": 2, "energy_ratio": 1e9})
+    with caplog.at_level(logging.WARNING):
+        train("nae", [qcd_jets], tmp_path, config)
+    assert len(table(tmp_path, "chains.csv")) == 2
+    assert "spread" in read_record(tmp_path).collapse
+    assert "the sampler collapsed in epoch 1: the samples' spread is" in caplog.text
+    # The run is over: a resumed one does nothing.
+    train("nae", [qcd_jets], tmp_path, config, resume=True)
+    assert len(table(tmp_path, "chains.csv")) == 2
+    load_model(tmp_path)
+
+
+def test_training_moves_the_weights_and_starts_from_the_autoencoder(nae_run, ae_run, qcd_jets, nae_config, tmp_path):
+    before, after = load_model(ae_run).state_dict(), load_model(nae_run).state_dict()
+    assert any(not torch.equal(before[key], after[key]) for key in before)
+    train("nae", [qcd_jets], tmp_path, nae_config(epochs=1, learning_rate=1e-12))
+    after = load_model(tmp_path).state_dict()
+    for key in before:
+        if not key.endswith(".u"):
+            torch.testing.assert_close(after[key], before[key], rtol=1e-6, atol=1e-8)
+
+
+def test_jets_of_another_label_are_refused_or_taken_as_asked(qcd_jets, top_jets, nae_config, tmp_path):
+    with pytest.raises(TrainingError, match=r"label 0 only \(training\.label\); found label 1 too"):
+        train("nae", [qcd_jets, top_jets], tmp_path / "mixed", nae_config())
+    train("nae", [top_jets], tmp_path / "top", nae_config(label=1, epochs=1))
+    assert read_record(tmp_path / "top").labels == {1: 40}
+
+
+def test_pretrained_of_another_size_is_refused(qcd_jets, nae_config, tmp_path):
+    config = nae_config()
+    other = config.model_copy(update={"model": config.model.model_copy(update={"filters": 3})})
+    with pytest.raises(TrainingError, match=r"holds a network of another size"):
+        train("nae", [qcd_jets], tmp_path, other)
+
+
+def test_jets_are_not_augmented(qcd_jets, nae_config, tmp_path):
+    with pytest.raises(TrainingError, match=r"training\.augmentation"):
+        train("nae", [qcd_jets], tmp_path, nae_config(augmentation=True))
+
+
+def test_events_are_trained_on_too(background, tmp_path):
+    for kind in ("coarse mask", "coarse E_T"):
+        settings = {"epochs": 1, "batch_size": 8, "validation_fraction": 0.25}
+        size = {"filters": 2, "units": 8, "front": {"input": kind}}
+        ae, nae = tmp_path / f"{kind} ae", tmp_path / f"{kind} nae"
+        config = training_config("jet-ae", size, settings)
+        training.train("jet-ae", [background], ae, config)
+        chains = {"latent_chain": {"steps": 2}, "pixel_chain": {"steps": 2}, "pretrained": str(ae)}
+        training.train("nae", [background], nae, training_config("nae", size, settings | chains))
+        assert read_record(nae).events > 10
+
+
+def training_config(family, model, settings):
+    from ml.config import run_config
+
+    return run_config(family, {"model": model, "training": settings})

@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+import torch
+from scipy.sparse import csr_array
+
+from imaging.jets.dense import JetInput, jet_image
+from ml.front_ends import EnergyFront, FrontEnd, JetFront, MaskFront
+
+
+@pytest.fixture(scope="module")
+def jets():
+    rng = np.random.default_rng(1)
+    images = rng.exponential(10, (4, 1600)).astype(np.float32) * (rng.random((4, 1600)) < 0.02)
+    images[3] = 0
+    images[2, :40] = 5  # at the edge, where the filter has to mirror
+    return images
+
+
+@pytest.mark.parametrize("power", [1.0, 0.5, 0.2, 0.01])
+@pytest.mark.parametrize("sigma", [0.0, 1.0, 2.0])
+def test_jet_front_end_is_the_jet_image(power, sigma, jets):
+    front = FrontEnd(JetFront(power=power, sigma=sigma))
+    with torch.inference_mode():
+        found = front(torch.from_numpy(jets.reshape(-1, 1, 40, 40)))
+    expected = jet_image(csr_array(jets), JetInput(power=power, sigma=sigma))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(found.sum((1, 2, 3))[:3], 1, rtol=1e-4)
+    assert not found[3].any()
+
+
+def test_event_front_ends_keep_pixels_in_the_unit_interval():
+    image = torch.rand(2, 3, 72, 58, generator=torch.Generator().manual_seed(0)) * 300
+    bright = FrontEnd(EnergyFront(scale=5, sigma=0))(image)
+    torch.testing.assert_close(bright, image / (image + 5))
+    mask = (image[:, :1] > 250).float()
+    blurred = FrontEnd(MaskFront(sigma=1))(mask)
+    assert blurred.max() <= 1
+    # The number of lit pixels is kept.
+    torch.testing.assert_close(blurred.sum(), mask.sum(), rtol=1e-4, atol=0)
