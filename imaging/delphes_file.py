@@ -8,16 +8,22 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import awkward as ak
 import uproot
 
 from darktrigger.errors import DarktriggerError, EmptyInputError, MissingBranchError, UnreadableFileError
 from darktrigger.inputs import is_remote
-from imaging.branches import BranchMap
 
 T = TypeVar("T")
+
+
+class Branches(Protocol):
+    """Branches in use."""
+
+    def names(self) -> list[str]:
+        """Each of them once."""
 
 
 class Chunk(NamedTuple):
@@ -83,7 +89,7 @@ def _diagnose(path: str, error: Exception) -> str:
     return f"is a damaged ROOT file ({reason})"
 
 
-def iterate_chunks(path: str, events: Any, branches: BranchMap, step_size: str) -> Iterator[Chunk]:
+def iterate_chunks(path: str, events: Any, branches: Branches, step_size: str) -> Iterator[Chunk]:
     """Read the branches in steps of ``step_size``, the next one while the last is in use.
 
     Raises

@@ -69,8 +69,8 @@ def build_images(
     BadValueError
         NaN or infinity in any branch in use, or an event without its one H_T or weight.
     """
-    ht = _one_per_event(arrays, branches.ht, source)
-    weight = np.ones_like(ht) if branches.weight is None else _one_per_event(arrays, branches.weight, source)
+    ht = one_per_event(arrays, branches.ht, source)
+    weight = np.ones_like(ht) if branches.weight is None else one_per_event(arrays, branches.weight, source)
     passed = ht > selection.ht_min
     deposits = {name: _deposits(arrays, getattr(branches, name), GRIDS[name], passed, source) for name in CHANNELS}
     images = SparseImages(**{name: pixels(deposits[name], GRIDS[name]) for name in CHANNELS})
@@ -88,7 +88,7 @@ def build_images(
     return ImageSet(images, **typed), Cutflow(len(ht), n_selected, *sums)
 
 
-def _one_per_event(arrays: Mapping[str, ak.Array], name: str, source: str) -> NDArray[np.float32]:
+def one_per_event(arrays: Mapping[str, ak.Array], name: str, source: str) -> NDArray[np.float32]:
     """A branch of which Delphes keeps a single value in each event."""
     array = arrays[name]
     counts = ak.to_numpy(ak.num(array))
