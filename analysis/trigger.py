@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from darktrigger.errors import ModelFileError
-from imaging.dense import INPUT_CHANNELS, INPUT_SHAPES, model_input
-from imaging.sparse import SparseImages
+from imaging.dense import INPUT_CHANNELS, INPUT_SHAPES, OBJECTS, EventImages, model_input
 
 METADATA_KEY = "darktrigger"
 
@@ -124,6 +123,11 @@ class Trigger:
         return INPUT_CHANNELS[self.metadata.input.kind]
 
     @property
+    def takes_objects(self) -> bool:
+        """Whether the model is fed with leptons, jets and missing E_T in the place of images."""
+        return self.metadata.input.kind == OBJECTS
+
+    @property
     def has_reconstruction(self) -> bool:
         """Whether the file gives the reconstructed images."""
         return any(node.name == RECONSTRUCTION for node in self.session.get_outputs())
@@ -144,7 +148,7 @@ class Trigger:
                 raise ModelFileError(self.path, f"is not an ONNX model that can be run ({error})") from None
         return self._session
 
-    def scores(self, images: SparseImages, batch_size: int = 16) -> dict[str, NDArray[np.float32]]:
+    def scores(self, images: EventImages, batch_size: int = 16) -> dict[str, NDArray[np.float32]]:
         """Every score of every event as the model gives it, shape (n,) each.
 
         Dense images exist for ``batch_size`` events at a time.
@@ -154,7 +158,7 @@ class Trigger:
         empty = np.empty(0, dtype=np.float32)
         return {name: np.concatenate([empty, *(scores[name] for scores in batches)]) for name in self.metadata.scores}
 
-    def batches(self, images: SparseImages, batch_size: int, *, reconstruction: bool) -> Iterator[Batch]:
+    def batches(self, images: EventImages, batch_size: int, *, reconstruction: bool) -> Iterator[Batch]:
         """Events in order, ``batch_size`` at a time, with the reconstruction if it is wanted and there is one."""
         names = list(self.metadata.scores)
         wanted = [*names, *([RECONSTRUCTION] if reconstruction and self.has_reconstruction else [])]

@@ -80,7 +80,8 @@ def _centring(x_mean_N: Tensor, y_mean_N: Tensor, weight_N: Tensor) -> Tensor:
 def pairwise(score_NK: Tensor, weight_N: Tensor | None = None) -> Tensor:
     """Sum of :func:`distance_correlation` over all pairs of K scores, shape (n, K); 0 for a single one."""
     n_scores = score_NK.shape[1]
-    total = score_NK.new_zeros((), dtype=torch.float64)
+    # A graph even where there is no pair.
+    total = 0.0 * score_NK.double().sum()
     for first in range(n_scores):
         for second in range(first + 1, n_scores):
             total = total + distance_correlation(score_NK[:, first], score_NK[:, second], weight_N)

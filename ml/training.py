@@ -23,6 +23,7 @@ from ml.classification import Classification, Targeted
 from ml.config import RunConfig
 from ml.curves import plot_curves
 from ml.data import load_images
+from ml.decorrelated import Decorrelated
 from ml.distillation import DistillationBatches, Standardised
 from ml.module import Reconstruction
 from ml.registry import Family, family
@@ -30,7 +31,7 @@ from ml.run_folder import claim, load_checkpoint, load_model, new_record
 from ml.streams import torch_stream
 from ml.teacher import Teacher
 from ml.threads import Map, thread_map
-from ml.training_config import DistillationTraining
+from ml.training_config import DecorrelatedTraining, DistillationTraining
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ def train(
         batches = Batches(data, settings)
         claim(run_dir, new_record(family_name, data), config, resume=resume)
     plot_curves(fit(spec, batches, run_dir, config), run_dir)
-    scores = evaluate(load_model(run_dir), batches.background_batches(), spec.scores)
+    scores = evaluate(load_model(run_dir), batches.background_batches(), spec.score_names(config.model))
     calibration = calibrate(scores, activity(batches.background_batches()))
     write_json(run_dir / CALIBRATION, calibration.model_dump())
 
@@ -143,6 +144,8 @@ def training_module(spec: Family, model: nn.Module, batches: Batches, each: Map)
         pupil: Standardised = model  # type: ignore[assignment]
         pupil.standardise(batches.targets.location, batches.targets.scale)
         return Targeted(model, spec.loss, batches.config, each, spec.validated)
+    if isinstance(batches.config, DecorrelatedTraining):
+        return Decorrelated(model, batches.config, each)
     if batches.supervised:
         return Classification(model, spec.loss, batches.config, batches.class_weights, each)
     return Reconstruction(model, spec.loss, batches.config, each, spec.validated)

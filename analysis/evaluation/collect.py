@@ -16,6 +16,7 @@ from analysis.scores import BASELINES, baseline_scores, finite, oriented
 from analysis.trigger import Trigger
 from darktrigger.progress import progress
 from imaging.image_set import ImageSet
+from imaging.objects.object_set import ObjectSet
 from imaging.image_source import ImageSource
 from imaging.split import EntrySplit
 
@@ -116,7 +117,7 @@ def collect(
     return {key: parts[key].joined() for key in sorted(parts)}
 
 
-def _by_sample(events: ImageSet) -> Iterator[tuple[Key, ImageSet]]:
+def _by_sample(events: ImageSet | ObjectSet) -> Iterator[tuple[Key, ImageSet | ObjectSet]]:
     mass = np.where(events.label == 0, np.float32(0), events.mass)
     for label, value in sorted(set(zip(events.label.tolist(), mass.tolist(), strict=True))):
         yield Key(label, value), events[(events.label == label) & (mass == value)]
@@ -125,7 +126,7 @@ def _by_sample(events: ImageSet) -> Iterator[tuple[Key, ImageSet]]:
 def _add(
     parts: _Parts,
     key: Key,
-    events: ImageSet,
+    events: ImageSet | ObjectSet,
     source: ImageSource,
     triggers: Sequence[Trigger],
     batch_size: int,
@@ -133,8 +134,9 @@ def _add(
 ) -> None:
     parts.weight.append(events.weight.astype(np.float64))
     known = [name for name, baseline in BASELINES.items() if baseline.columns <= source.columns]
+    baselines = {} if isinstance(events, ObjectSet) else baseline_scores(events, known)
     unknown = np.full(len(events), np.nan, dtype=np.float32)
-    for name, values in (dict.fromkeys(BASELINES, unknown) | baseline_scores(events, known)).items():
+    for name, values in (dict.fromkeys(BASELINES, unknown) | baselines).items():
         parts.scores.setdefault(Column("", name), []).append(values)
     for trigger in triggers:
         for batch in trigger.batches(events.images, batch_size, reconstruction=True):
