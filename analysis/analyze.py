@@ -10,6 +10,7 @@ from analysis.config import NO_LIMITS, AnalysisConfig, Limits, StyleConfig
 from analysis.fileset import Dataset
 from analysis.histograms import Histograms
 from analysis.plots.gallery import draw_all
+from analysis.reading import fitted, reader_for
 from analysis.runner import Processed, process_fileset
 from analysis.scores import BASELINES, directions
 from analysis.store import read_histograms_json, write_histograms_json, write_histograms_root
@@ -80,6 +81,7 @@ def analyze(
     for kind, present in (("background (label 0)", True), ("signal (label 1 or higher)", False)):
         if not any(dataset.metadata.is_background is present for dataset in datasets):
             raise AnalysisError(f"the fileset has no {kind} dataset")
+    config = fitted(config, trigger)
     processed = process_fileset(datasets, trigger, config, limits=limits, skip_bad_files=skip_bad_files)
     for bad in processed.bad_files:
         logger.warning("skipped %s: %s", bad.path, bad.cause)
@@ -136,8 +138,9 @@ def summarise(datasets: tuple[Dataset, ...], trigger: Trigger, config: AnalysisC
         {name: cutflow.sum_of_weights_read for name, cutflow in cutflows.items()},
         config.luminosity,
     )
+    selected = reader_for(trigger, config).selection_label
     if not any(cutflows[name].selected for name in samples.backgrounds):
-        raise AnalysisError(f"no background event has HT > {config.selection.ht_min:g} GeV")
+        raise AnalysisError(f"no background event has {selected}")
     scores = {
         name: direction
         for name, direction in directions(trigger, config.baselines).items()
@@ -161,7 +164,7 @@ def summarise(datasets: tuple[Dataset, ...], trigger: Trigger, config: AnalysisC
                 files=tuple(path for path in dataset.files if path not in bad_paths),
                 events=cutflows[dataset.name].read,
                 sum_of_weights=cutflows[dataset.name].sum_of_weights_read,
-                cutflow=cutflow_steps(cutflows[dataset.name], config.selection.ht_min),
+                cutflow=cutflow_steps(cutflows[dataset.name], selected),
                 selected_rate=selected_rate(samples, dataset.name, next(iter(scores))),
             )
             for dataset in datasets

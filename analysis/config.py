@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from darktrigger.config import StrictModel
 from imaging.branches import BranchOverride
 from imaging.config import Selection
+from imaging.objects.branches import ObjectConfig
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
@@ -117,6 +118,8 @@ class AnalysisConfig(StrictModel):
     ----------
     selection, branches
         As for images.
+    objects
+        Selection and branches of a trigger of input kind "objects", in the place of those.
     scores
         Scores of the model to analyse; all where empty.
     baselines
@@ -135,6 +138,7 @@ class AnalysisConfig(StrictModel):
 
     selection: Selection = Selection()
     branches: BranchOverride = BranchOverride()
+    objects: ObjectConfig = ObjectConfig()
     tree: str = "Delphes"
     scores: tuple[str, ...] = ()
     baselines: tuple[BaselineName, ...] = ("n_tracks", "lit_pixels")

@@ -1,4 +1,4 @@
-"""The coffea processor: Delphes events to histograms, through images and the trigger."""
+"""The coffea processor: Delphes events to histograms, through images or objects and the trigger."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from coffea.processor import ProcessorABC
 from numpy.typing import NDArray
 
 from analysis.histograms import Booking
-from analysis.scores import channels_needed, event_scores
+from analysis.reading import Reader
+from analysis.scores import event_scores
 from analysis.trigger import Trigger
-from imaging.branches import BranchOverride, find_branches
-from imaging.config import Selection
 from imaging.delphes_file import explain_read_errors
-from imaging.events import Cutflow, build_images
+from imaging.events import Cutflow
 from imaging.split import EntrySplit
 
 
@@ -34,10 +33,8 @@ class TriggerProcessor(ProcessorABC):
         Trigger model.
     booking
         Axes of the histograms.
-    selection
-        Preselection.
-    branches
-        Branches that the user names.
+    reader
+        Makes images or objects of the branches.
     baselines
         Scores that need no model.
     batch_size
@@ -48,15 +45,13 @@ class TriggerProcessor(ProcessorABC):
         self,
         trigger: Trigger,
         booking: Booking,
-        selection: Selection,
-        branches: BranchOverride,
+        reader: Reader,
         baselines: tuple[str, ...],
         batch_size: int,
     ) -> None:
         self.trigger = trigger
         self.booking = booking
-        self.selection = selection
-        self.branches = branches
+        self.reader = reader
         self.baselines = baselines
         self.batch_size = batch_size
 
@@ -65,10 +60,8 @@ class TriggerProcessor(ProcessorABC):
         metadata = events.metadata
         split = EntrySplit.model_validate(metadata.get("entries", {}))
         kept = split.mask(np.arange(metadata["entrystart"], metadata["entrystop"]))
-        branches = find_branches(available_branches(events), self.branches, metadata["filename"])
-        branches = branches.only(channels_needed(self.trigger, self.baselines))
         columns = Columns(events, None if kept.all() else kept)
-        images, cutflow = build_images(columns, branches, self.selection, metadata["filename"])
+        images, cutflow = self.reader.build(columns, available_branches(events), metadata["filename"])
         scores = event_scores(self.trigger, images, self.batch_size, self.baselines)
         weight = images.weight.astype(np.float64) * split.scale
         histograms = self.booking.fill(scores, images.ht, images.n_tracks, weight)

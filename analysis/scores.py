@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from analysis.trigger import Direction, Trigger
 from darktrigger.errors import AnalysisError
 from imaging.dense import coarse_pixels
 from imaging.image_set import ImageSet
+from imaging.objects.object_set import ObjectSet
 from imaging.sparse import CHANNELS
 
 FloatArray = NDArray[np.float32]
@@ -97,9 +99,10 @@ def oriented(scores: Mapping[str, FloatArray], signs: Mapping[str, Direction]) -
     return {name: values * np.float32(signs[name].sign) for name, values in scores.items()}
 
 
-def baseline_scores(events: ImageSet, names: Iterable[str] = BASELINES) -> dict[str, FloatArray]:
-    """Baselines of events, shape (n,) each."""
-    return {name: BASELINES[name].function(events) for name in names}
+def baseline_scores(events: ImageSet | ObjectSet, names: Iterable[str] = BASELINES) -> dict[str, FloatArray]:
+    """Baselines of events, shape (n,) each; of objects only those that look at no image."""
+    # A baseline takes what has its columns.
+    return {name: BASELINES[name].function(cast("ImageSet", events)) for name in names}
 
 
 def finite(scores: dict[str, FloatArray], path: str) -> dict[str, FloatArray]:
@@ -117,7 +120,7 @@ def finite(scores: dict[str, FloatArray], path: str) -> dict[str, FloatArray]:
 
 
 def event_scores(
-    trigger: Trigger, events: ImageSet, batch_size: int, baselines: Iterable[str] = BASELINES
+    trigger: Trigger, events: ImageSet | ObjectSet, batch_size: int, baselines: Iterable[str] = BASELINES
 ) -> dict[str, FloatArray]:
     """Oriented scores of the model and the baselines, shape (n,) each.
 

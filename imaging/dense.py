@@ -31,7 +31,12 @@ INPUT_SHAPES: dict[str, tuple[int, ...]] = {
 EventImages: TypeAlias = SparseImages | NDArray[np.float32]
 
 #: Sub-detectors that each input kind shows, in channel order.
-INPUT_CHANNELS: dict[str, tuple[str, ...]] = {"coarse mask": ("trk",), "coarse E_T": CHANNELS, "fine": CHANNELS, OBJECTS: ()}
+INPUT_CHANNELS: dict[str, tuple[str, ...]] = {
+    "coarse mask": ("trk",),
+    "coarse E_T": CHANNELS,
+    "fine": CHANNELS,
+    OBJECTS: (),
+}
 
 
 def fine_to_coarse() -> NDArray[np.int32]:

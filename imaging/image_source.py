@@ -8,8 +8,8 @@ from pathlib import Path
 
 from darktrigger.errors import InputFileError
 from imaging.convert import Sample
-from imaging.image_file import iterate_image_file, read_metadata
 from imaging.dense import OBJECTS
+from imaging.image_file import iterate_image_file, read_metadata
 from imaging.image_set import ImageSet
 from imaging.objects.object_file import is_object_file, iterate_object_file, object_label_names
 from imaging.objects.object_set import ObjectSet

@@ -64,7 +64,6 @@ class Family:
             return config.input_kind()
         return config.input if isinstance(config, ChosenInput) else self.input_kind
 
-
     def score_names(self, config: StrictModel) -> tuple[str, ...]:
         """Scores of the model of a configuration."""
         return config.score_names() if isinstance(config, SeveralScores) else self.scores

@@ -16,8 +16,8 @@ from analysis.scores import BASELINES, baseline_scores, finite, oriented
 from analysis.trigger import Trigger
 from darktrigger.progress import progress
 from imaging.image_set import ImageSet
-from imaging.objects.object_set import ObjectSet
 from imaging.image_source import ImageSource
+from imaging.objects.object_set import ObjectSet
 from imaging.split import EntrySplit
 
 #: Events of a file that are in memory at a time.

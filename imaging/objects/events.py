@@ -52,7 +52,11 @@ def build_objects(
     for kind in ("electron", "muon", "jet"):
         objects_NSM[:, slot_range(kind)] = _hardest(arrays, branches.of(kind), SLOTS[kind], source)
     weight = np.ones_like(met_N) if branches.weight is None else one_per_event(arrays, branches.weight, source)
-    ht = objects_NSM[:, slot_range("jet"), 0].sum(1) if branches.ht is None else one_per_event(arrays, branches.ht, source)
+    ht = (
+        objects_NSM[:, slot_range("jet"), 0].sum(1)
+        if branches.ht is None
+        else one_per_event(arrays, branches.ht, source)
+    )
     leptons = [*slot_range("electron"), *slot_range("muon")]
     passed = (objects_NSM[:, leptons, 0] > config.lepton_pt_min).any(1)
     n_selected = int(passed.sum())

@@ -26,7 +26,8 @@ from imaging.objects.object_set import ObjectSet, concatenate_objects
 OBJECTS = "objects"
 
 SCHEMA = pa.schema(
-    [(OBJECTS, pa.list_(pa.float32(), N_INPUTS))] + [(name, pa.from_numpy_dtype(dtype)) for name, dtype in COLUMNS.items()]
+    [(OBJECTS, pa.list_(pa.float32(), N_INPUTS))]
+    + [(name, pa.from_numpy_dtype(dtype)) for name, dtype in COLUMNS.items()]
 )
 
 #: Suffixes of the challenge's files, and the data set in them: (n, 19, 4), p_T, eta, phi and class of each object.
@@ -106,7 +107,11 @@ def _open(path: str | Path) -> Any:
     except (OSError, pa.ArrowException) as error:
         raise UnreadableFileError(path, f"cannot be read as Parquet ({str(error).splitlines()[0]})") from None
     found = {field.name: field.type for field in file.schema_arrow}
-    wrong = [f"{field.name} is {found.get(field.name, 'absent')}, not {field.type}" for field in SCHEMA if not _same(found, field)]
+    wrong = [
+        f"{field.name} is {found.get(field.name, 'absent')}, not {field.type}"
+        for field in SCHEMA
+        if not _same(found, field)
+    ]
     if wrong:
         raise UnreadableFileError(path, f"is not an object file: {', '.join(wrong)}")
     return file
@@ -179,7 +184,9 @@ def _challenge(path: str | Path, batch_size: int) -> Iterator[ObjectSet]:
         with h5py.File(path, "r") as file:
             particles = file.get(_PARTICLES)
             if not isinstance(particles, h5py.Dataset) or particles.shape[1:] != (N_SLOTS, len(MEMBERS) + 1):
-                found = ", ".join(f"{name} {getattr(item, 'shape', '(group)')}" for name, item in file.items()) or "nothing"
+                found = (
+                    ", ".join(f"{name} {getattr(item, 'shape', '(group)')}" for name, item in file.items()) or "nothing"
+                )
                 raise UnreadableFileError(
                     path, f"no data set '{_PARTICLES}' of shape (n, {N_SLOTS}, {len(MEMBERS) + 1}); found: {found}"
                 )

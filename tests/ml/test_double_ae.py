@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from darktrigger.errors import InputFileError, TrainingError
 from imaging.image_set import COLUMNS
+from imaging.objects.branches import ObjectConfig
 from imaging.objects.layout import N_INPUTS
 from imaging.objects.object_file import ObjectMetadata, write_object_file
-from imaging.objects.branches import ObjectConfig
 from imaging.objects.object_set import ObjectSet
 from ml.config import run_config
 from ml.decorrelated import Decorrelated
@@ -154,7 +154,10 @@ def test_decorrelation_is_learned(tmp_path: Path) -> None:
     for weight in (0, 100):
         settings = {"epochs": 15, "batch_size": 480, "micro_batch": 480, "learning_rate": 0.01}
         train(
-            "double-ae", [path], tmp_path / f"run{weight}", config(objective={"kind": "disco", "weight": weight}, **settings)
+            "double-ae",
+            [path],
+            tmp_path / f"run{weight}",
+            config(objective={"kind": "disco", "weight": weight}, **settings),
         )
         last = (tmp_path / f"run{weight}" / "metrics.csv").read_text().splitlines()[-1]
         found[weight] = float(last.split(",")[-1])
