@@ -36,7 +36,6 @@ def discordant_moments(x_N: Tensor, y_N: Tensor, moment_NK: Tensor) -> Tensor:
         # Position in the block does not change its first and last row: blocks keep their places.
         start = block * 2 * half
         end = (start + 2 * half).clamp(max=n) - 1
-        left_before = torch.cat([left_sum.new_zeros(1, left_sum.shape[1]), left_sum])
         right_before = torch.cat([right_sum.new_zeros(1, right_sum.shape[1]), right_sum])
         above_on_the_left = left_sum[end] - left_sum
         below_on_the_right = right_before[:-1] - right_before[start]

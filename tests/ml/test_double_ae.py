@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import onnxruntime
@@ -97,7 +98,7 @@ def test_gradient_in_two_passes_is_that_of_the_whole_batch() -> None:
     captured: list[torch.Tensor] = []
 
     class Stop:
-        param_groups: list[dict[str, float]] = []
+        param_groups: ClassVar[list[dict[str, float]]] = []
 
         def zero_grad(self) -> None:
             model.zero_grad()
