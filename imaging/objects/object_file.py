@@ -121,7 +121,9 @@ def _same(found: dict[str, Any], field: Any) -> bool:
     if field.name == OBJECTS and field.name in found:
         # The name of a list's element depends on the writer.
         kind = found[OBJECTS]
-        return pa.types.is_fixed_size_list(kind) and kind.list_size == N_INPUTS and kind.value_type == pa.float32()
+        return bool(
+            pa.types.is_fixed_size_list(kind) and kind.list_size == N_INPUTS and kind.value_type == pa.float32()
+        )
     return bool(found.get(field.name) == field.type)
 
 
