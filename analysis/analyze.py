@@ -10,6 +10,7 @@ from analysis.config import NO_LIMITS, AnalysisConfig, Limits, StyleConfig
 from analysis.fileset import Dataset
 from analysis.histograms import Histograms
 from analysis.plots.gallery import draw_all
+from analysis.reading import fitted, reader_for
 from analysis.runner import Processed, process_fileset
 from analysis.scores import BASELINES, directions
 from analysis.store import read_histograms_json, write_histograms_json, write_histograms_root
@@ -28,7 +29,7 @@ from darktrigger.config import validate
 from darktrigger.errors import AnalysisError, ModelFileError
 from darktrigger.files import fingerprint
 from darktrigger.provenance import versions
-from imaging.dense import INPUT_SHAPES
+from imaging.dense import INPUT_SHAPES, OBJECTS
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ def analyze(
     ModelFileError
         The model looks at jets.
     """
-    if trigger.metadata.input.kind not in INPUT_SHAPES:
+    if trigger.metadata.input.kind not in (*INPUT_SHAPES, OBJECTS):
         raise ModelFileError(
             trigger.path, f"looks at '{trigger.metadata.input.kind}' images; analyze needs a model of events"
         )
@@ -91,6 +92,7 @@ def analyze(
             raise AnalysisError(f"the fileset has no {kind} dataset")
     if config.menu is not None and config.menu.trigger != fingerprint(trigger.path):
         raise AnalysisError(f"the menu was made for another model than {trigger.path}")
+    config = fitted(config, trigger)
     processed = process_fileset(datasets, trigger, config, limits=limits, skip_bad_files=skip_bad_files)
     for bad in processed.bad_files:
         logger.warning("skipped %s: %s", bad.path, bad.cause)
@@ -147,8 +149,9 @@ def summarise(datasets: tuple[Dataset, ...], trigger: Trigger, config: AnalysisC
         {name: cutflow.sum_of_weights_read for name, cutflow in cutflows.items()},
         config.luminosity,
     )
+    selected = reader_for(trigger, config).selection_label
     if not any(cutflows[name].selected for name in samples.backgrounds):
-        raise AnalysisError(f"no background event has HT > {config.selection.ht_min:g} GeV")
+        raise AnalysisError(f"no background event has {selected}")
     scores = {
         name: direction
         for name, direction in directions(trigger, config.baselines).items()
@@ -172,7 +175,7 @@ def summarise(datasets: tuple[Dataset, ...], trigger: Trigger, config: AnalysisC
                 files=tuple(path for path in dataset.files if path not in bad_paths),
                 events=cutflows[dataset.name].read,
                 sum_of_weights=cutflows[dataset.name].sum_of_weights_read,
-                cutflow=cutflow_steps(cutflows[dataset.name], config.selection.ht_min),
+                cutflow=cutflow_steps(cutflows[dataset.name], selected),
                 selected_rate=selected_rate(samples, dataset.name, next(iter(scores))),
             )
             for dataset in datasets

@@ -11,6 +11,7 @@ from analysis.menu import Menu, read_menu
 from darktrigger.config import StrictModel
 from imaging.branches import BranchOverride
 from imaging.config import Selection
+from imaging.objects.branches import ObjectConfig
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
@@ -119,6 +120,8 @@ class AnalysisConfig(StrictModel):
     ----------
     selection, branches
         As for images.
+    objects
+        Selection and branches of a trigger of input kind "objects", in the place of those.
     scores
         Scores of the model to analyse; all where empty.
     baselines
@@ -140,6 +143,7 @@ class AnalysisConfig(StrictModel):
 
     selection: Selection = Selection()
     branches: BranchOverride = BranchOverride()
+    objects: ObjectConfig = ObjectConfig()
     tree: str = "Delphes"
     scores: tuple[str, ...] = ()
     baselines: tuple[BaselineName, ...] = ("n_tracks", "lit_pixels")

@@ -35,6 +35,7 @@ from imaging.image_set import ImageSet
 from imaging.image_source import ImageSource, open_images
 from imaging.jets.jet_set import JetSet
 from imaging.jets.jet_source import JetFile, holds_jets, open_jets
+from imaging.objects.object_set import ObjectSet
 
 #: Signal efficiency of the papers' false positive rates.
 _PAPER_TPR = 0.4
@@ -177,7 +178,7 @@ def _benchmarks(samples: dict[Key, Sample], sources: Sequence[ImageSource | JetF
     return benchmarks
 
 
-def _first_events(source: ImageSource | JetFile) -> ImageSet | JetSet:
+def _first_events(source: ImageSource | JetFile) -> ImageSet | JetSet | ObjectSet:
     return next(events for events in source.iterate(_TIMED_EVENTS) if len(events))
 
 

@@ -1,4 +1,4 @@
-"""The coffea processor: Delphes events to histograms, through images and the trigger."""
+"""The coffea processor: Delphes events to histograms, through images or objects and the trigger."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ from numpy.typing import NDArray
 
 from analysis.histograms import Booking, Histograms, fill_regions
 from analysis.menu import Menu
-from analysis.scores import channels_needed, event_scores
+from analysis.reading import EventSet, Reader
+from analysis.scores import event_scores
 from analysis.trigger import Trigger
-from imaging.branches import BranchOverride, find_branches
-from imaging.config import Selection
 from imaging.delphes_file import explain_read_errors
-from imaging.events import Cutflow, build_images
-from imaging.image_set import ImageSet
+from imaging.events import Cutflow
 from imaging.split import EntrySplit
 
 
@@ -36,10 +34,8 @@ class TriggerProcessor(ProcessorABC):
         Trigger model.
     booking
         Axes of the histograms.
-    selection
-        Preselection.
-    branches
-        Branches that the user names.
+    reader
+        Makes images or objects of the branches.
     baselines
         Scores that need no model.
     batch_size
@@ -52,16 +48,14 @@ class TriggerProcessor(ProcessorABC):
         self,
         trigger: Trigger,
         booking: Booking,
-        selection: Selection,
-        branches: BranchOverride,
+        reader: Reader,
         baselines: tuple[str, ...],
         batch_size: int,
         menu: Menu | None = None,
     ) -> None:
         self.trigger = trigger
         self.booking = booking
-        self.selection = selection
-        self.branches = branches
+        self.reader = reader
         self.baselines = baselines
         self.batch_size = batch_size
         self.menu = menu
@@ -72,10 +66,8 @@ class TriggerProcessor(ProcessorABC):
         split = EntrySplit.model_validate(metadata.get("entries", {}))
         entries = np.arange(metadata["entrystart"], metadata["entrystop"])
         kept = split.mask(entries)
-        branches = find_branches(available_branches(events), self.branches, metadata["filename"])
-        branches = branches.only(channels_needed(self.trigger, self.baselines))
         columns = Columns(events, None if kept.all() else kept)
-        images, cutflow = build_images(columns, branches, self.selection, metadata["filename"])
+        images, cutflow = self.reader.build(columns, available_branches(events), metadata["filename"])
         scores = event_scores(self.trigger, images, self.batch_size, self.baselines)
         weight = images.weight.astype(np.float64) * split.scale
         histograms = self._filled(scores, images, weight, entries[kept])
@@ -84,7 +76,7 @@ class TriggerProcessor(ProcessorABC):
     def _filled(
         self,
         scores: dict[str, NDArray[np.float32]],
-        images: ImageSet,
+        images: EventSet,
         weight: NDArray[np.float64],
         entries: NDArray[np.int64],
     ) -> Histograms:

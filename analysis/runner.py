@@ -14,6 +14,7 @@ from analysis.executors import OrderedExecutor, listed, ordered_map
 from analysis.fileset import Dataset
 from analysis.histograms import Booking, Histograms
 from analysis.processor import TriggerProcessor
+from analysis.reading import reader_for
 from analysis.scan import ScannedFile, first_scores, scan_files, work_items
 from analysis.schema import PlainDelphesSchema
 from analysis.scores import BASELINES, directions
@@ -62,13 +63,13 @@ def process_fileset(
     AnalysisError
         A dataset without any usable file, a score that does not exist or is not finite.
     """
-    scan = scan_files(datasets, config.branches, limit_files=limits.files, skip_bad_files=skip_bad_files)
+    reader = reader_for(trigger, config)
+    scan = scan_files(datasets, reader, limit_files=limits.files, skip_bad_files=skip_bad_files)
     _check_complete(datasets, {file.dataset.name for file in scan.files}, scan.bad_files)
     processor = TriggerProcessor(
         trigger,
         book(scan.files, trigger, config),
-        config.selection,
-        config.branches,
+        reader,
         config.baselines,
         config.executor.batch_size,
         config.menu,

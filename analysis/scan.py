@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -13,15 +13,13 @@ from numpy.typing import NDArray
 
 from analysis.config import AnalysisConfig
 from analysis.fileset import Dataset
-from analysis.scores import channels_needed, event_scores
+from analysis.reading import EventSet, Reader, reader_for
+from analysis.scores import event_scores
 from analysis.trigger import Trigger
 from darktrigger.errors import InputFileError
 from darktrigger.progress import progress
-from imaging.branches import BranchMap, BranchOverride, find_branches
 from imaging.delphes_file import explain_read_errors, open_delphes
-from imaging.events import build_images
 from imaging.image_file import SkippedFile
-from imaging.image_set import ImageSet, concatenate_sets
 
 #: Files that are opened at a time; opening waits for disks and networks, not for the processor.
 _THREADS = 8
@@ -32,14 +30,14 @@ _STEP, _MAX_STEPS = 1000, 50
 
 @dataclass(frozen=True)
 class ScannedFile:
-    """A file that can be used."""
+    """A file that can be used, and the names of all its branches."""
 
     dataset: Dataset
     path: str
     tree: str
     entries: int
     uuid: bytes
-    branches: BranchMap
+    branches: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -52,12 +50,12 @@ class Scan:
 
 def scan_files(
     datasets: Sequence[Dataset],
-    branches: BranchOverride,
+    reader: Reader,
     *,
     limit_files: int | None = None,
     skip_bad_files: bool = False,
 ) -> Scan:
-    """Open every file and look for the branches that images need.
+    """Open every file and look for the branches that the trigger needs.
 
     Raises
     ------
@@ -72,8 +70,9 @@ def scan_files(
         dataset, path, tree = job
         try:
             with open_delphes(path, tree) as events:
-                chosen = find_branches(events.keys(full_paths=False), branches, path)
-                return ScannedFile(dataset, path, tree, events.num_entries, events.file.fUUID, chosen)
+                available = frozenset(events.keys(full_paths=False))
+                reader.branches(available, path)
+                return ScannedFile(dataset, path, tree, events.num_entries, events.file.fUUID, available)
         except InputFileError as error:
             return error
 
@@ -123,35 +122,29 @@ def first_scores(
     by_dataset: dict[str, list[ScannedFile]] = {}
     for file in files:
         by_dataset.setdefault(file.dataset.name, []).append(file)
-    channels = channels_needed(trigger, config.baselines)
+    reader = reader_for(trigger, config)
     return {
-        name: event_scores(
-            trigger, _first_events(members, config, channels, count), config.executor.batch_size, config.baselines
-        )
+        name: event_scores(trigger, _first_events(members, reader, count), config.executor.batch_size, config.baselines)
         for name, members in by_dataset.items()
     }
 
 
-def _first_events(
-    files: Sequence[ScannedFile], config: AnalysisConfig, channels: Collection[str], count: int
-) -> ImageSet:
-    parts: list[ImageSet] = []
-    for part in islice(_steps(files, config, channels), _MAX_STEPS):
+def _first_events(files: Sequence[ScannedFile], reader: Reader, count: int) -> EventSet:
+    parts: list[EventSet] = []
+    for part in islice(_steps(files, reader), _MAX_STEPS):
         parts.append(part)
         if sum(map(len, parts)) >= count:
             break
-    return concatenate_sets(parts)[:count]
+    return reader.joined(parts)[:count]
 
 
-def _steps(files: Sequence[ScannedFile], config: AnalysisConfig, channels: Collection[str]) -> Iterator[ImageSet]:
+def _steps(files: Sequence[ScannedFile], reader: Reader) -> Iterator[EventSet]:
     for file in files:
-        split, branches = file.dataset.metadata.entries, file.branches.only(channels)
+        split, names = file.dataset.metadata.entries, reader.branches(file.branches, file.path)
         try:
             with open_delphes(file.path, file.tree) as events, explain_read_errors(file.path):
-                for arrays, report in events.iterate(
-                    branches.names(), step_size=_STEP, library="ak", how=dict, report=True
-                ):
-                    images, _ = build_images(arrays, branches, config.selection, file.path, report.tree_entry_start)
+                for arrays, report in events.iterate(names, step_size=_STEP, library="ak", how=dict, report=True):
+                    images, _ = reader.build(arrays, file.branches, file.path, report.tree_entry_start)
                     yield images[split.mask(images.entry)]
         except InputFileError:
             # Whether a bad file is an error is for the full pass to say.

@@ -15,6 +15,7 @@ from darktrigger.errors import AnalysisError
 from imaging.dense import coarse_pixels
 from imaging.image_set import ImageSet
 from imaging.jets.jet_set import JetSet
+from imaging.objects.object_set import ObjectSet
 from imaging.sparse import CHANNELS
 
 FloatArray = NDArray[np.float32]
@@ -92,8 +93,10 @@ JET_BASELINES: dict[str, Baseline] = {
 }
 
 
-def baselines_of(events: ImageSet | JetSet) -> dict[str, Baseline]:
-    """Scores that need no model, of events or of jets."""
+def baselines_of(events: ImageSet | JetSet | ObjectSet) -> dict[str, Baseline]:
+    """Scores that need no model, of events or of jets; of objects those that look at no image."""
+    if isinstance(events, ObjectSet):
+        return {name: baseline for name, baseline in BASELINES.items() if not baseline.columns & set(CHANNELS)}
     return JET_BASELINES if isinstance(events, JetSet) else BASELINES
 
 
@@ -121,10 +124,10 @@ def oriented(scores: Mapping[str, FloatArray], signs: Mapping[str, Direction]) -
     return {name: values * np.float32(signs[name].sign) for name, values in scores.items()}
 
 
-def baseline_scores(events: ImageSet | JetSet, names: Iterable[str] = BASELINES) -> dict[str, FloatArray]:
-    """Baselines of events, shape (n,) each."""
+def baseline_scores(events: ImageSet | JetSet | ObjectSet, names: Iterable[str] | None = None) -> dict[str, FloatArray]:
+    """Baselines of events, all of their kind unless named, shape (n,) each."""
     known = baselines_of(events)
-    return {name: known[name].function(events) for name in names}
+    return {name: known[name].function(events) for name in (known if names is None else names)}
 
 
 def finite(scores: dict[str, FloatArray], path: str) -> dict[str, FloatArray]:
@@ -142,7 +145,7 @@ def finite(scores: dict[str, FloatArray], path: str) -> dict[str, FloatArray]:
 
 
 def event_scores(
-    trigger: Trigger, events: ImageSet, batch_size: int, baselines: Iterable[str] = BASELINES
+    trigger: Trigger, events: ImageSet | ObjectSet, batch_size: int, baselines: Iterable[str] = BASELINES
 ) -> dict[str, FloatArray]:
     """Oriented scores of the model and the baselines, shape (n,) each.
 

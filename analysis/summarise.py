@@ -110,13 +110,11 @@ class Samples:
         return summed(known) if len(known) == len(parts) else None
 
 
-def cutflow_steps(cutflow: Cutflow, ht_min: float) -> tuple[CutflowStep, ...]:
-    """Events read, then events that pass the preselection."""
+def cutflow_steps(cutflow: Cutflow, selected: str) -> tuple[CutflowStep, ...]:
+    """Events read, then events that pass the preselection, which ``selected`` says in words."""
     return (
         CutflowStep(name="all", events=cutflow.read, sum_of_weights=cutflow.sum_of_weights_read),
-        CutflowStep(
-            name=f"HT > {ht_min:g} GeV", events=cutflow.selected, sum_of_weights=cutflow.sum_of_weights_selected
-        ),
+        CutflowStep(name=selected, events=cutflow.selected, sum_of_weights=cutflow.sum_of_weights_selected),
     )
 
 

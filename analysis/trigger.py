@@ -15,9 +15,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from scipy.sparse import csr_array
 
 from darktrigger.errors import ModelFileError
-from imaging.dense import model_input
+from imaging.dense import OBJECTS, EventImages, model_input
 from imaging.input_shapes import ALL_INPUT_CHANNELS, ALL_INPUT_SHAPES
-from imaging.sparse import SparseImages
 
 METADATA_KEY = "darktrigger"
 
@@ -71,7 +70,7 @@ class TriggerMetadata(_Contract):
     precision: str | None = None
 
 
-def dense_input(images: SparseImages | csr_array, kind: str) -> NDArray[np.float32]:
+def dense_input(images: EventImages | csr_array, kind: str) -> NDArray[np.float32]:
     """Dense input of a model by its kind, shape (n, C, H, W); jets as they are, GeV."""
     if isinstance(images, csr_array):
         dense: NDArray[np.float32] = images.toarray().reshape(-1, *ALL_INPUT_SHAPES[kind])
@@ -137,6 +136,11 @@ class Trigger:
         return ALL_INPUT_CHANNELS[self.metadata.input.kind]
 
     @property
+    def takes_objects(self) -> bool:
+        """Whether the model is fed with leptons, jets and missing E_T in the place of images."""
+        return self.metadata.input.kind == OBJECTS
+
+    @property
     def has_reconstruction(self) -> bool:
         """Whether the file gives the reconstructed images."""
         return any(node.name == RECONSTRUCTION for node in self.session.get_outputs())
@@ -157,7 +161,7 @@ class Trigger:
                 raise ModelFileError(self.path, f"is not an ONNX model that can be run ({error})") from None
         return self._session
 
-    def scores(self, images: SparseImages | csr_array, batch_size: int = 16) -> dict[str, NDArray[np.float32]]:
+    def scores(self, images: EventImages | csr_array, batch_size: int = 16) -> dict[str, NDArray[np.float32]]:
         """Every score of every event as the model gives it, shape (n,) each.
 
         Dense images exist for ``batch_size`` events at a time.
@@ -167,13 +171,14 @@ class Trigger:
         empty = np.empty(0, dtype=np.float32)
         return {name: np.concatenate([empty, *(scores[name] for scores in batches)]) for name in self.metadata.scores}
 
-    def batches(self, images: SparseImages | csr_array, batch_size: int, *, reconstruction: bool) -> Iterator[Batch]:
+    def batches(self, images: EventImages | csr_array, batch_size: int, *, reconstruction: bool) -> Iterator[Batch]:
         """Events or jets in order, ``batch_size`` at a time.
 
         Parameters
         ----------
         images
-            Of events, or p_T in the pixels of jets, GeV, shape (n, 1600), as the model's input kind wants.
+            Of events, or their objects, or p_T in the pixels of jets, GeV, shape (n, 1600), as the model's input kind
+            wants.
         batch_size
             So many at a time.
         reconstruction

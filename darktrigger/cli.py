@@ -14,6 +14,7 @@ import darktrigger.chain.cli
 import generation.cli
 import generation.validation_cli
 import imaging.cli
+import imaging.objects.cli
 import ml.cli
 from darktrigger import __version__
 from darktrigger.errors import DarktriggerError
@@ -25,7 +26,15 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for stage in (generation.cli, generation.validation_cli, imaging.cli, ml.cli, analysis.cli, darktrigger.chain.cli):
+for stage in (
+    generation.cli,
+    generation.validation_cli,
+    imaging.cli,
+    imaging.objects.cli,
+    ml.cli,
+    analysis.cli,
+    darktrigger.chain.cli,
+):
     app.add_typer(stage.app)
 
 

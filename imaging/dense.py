@@ -6,6 +6,8 @@ the fine one ever existing. ``imaging.dense_torch`` does the same on torch tenso
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
@@ -13,12 +15,18 @@ from scipy.sparse import csr_array
 from imaging.grid import BLOCK, ETA_PADDING, FINE, HCAL
 from imaging.sparse import CHANNELS, SparseImages, canonical
 
-#: Shape of one event for each input kind, channels first.
+#: Input kind of the leptons, jets and missing E_T of :mod:`imaging.objects`, which is no image.
+OBJECTS = "objects"
+
+#: Shape of one event for each kind of image, channels first.
 INPUT_SHAPES: dict[str, tuple[int, int, int]] = {
     "coarse mask": (1, HCAL.n_phi, HCAL.n_eta),
     "coarse E_T": (3, HCAL.n_phi, HCAL.n_eta),
     "fine": (3, FINE.n_eta + 2, FINE.n_phi),
 }
+
+#: What a model may be fed: images, or objects of shape (n, 57).
+EventImages: TypeAlias = SparseImages | NDArray[np.float32]
 
 #: Sub-detectors that each input kind shows, in channel order.
 INPUT_CHANNELS: dict[str, tuple[str, ...]] = {"coarse mask": ("trk",), "coarse E_T": CHANNELS, "fine": CHANNELS}
@@ -99,14 +107,22 @@ def fine(images: SparseImages) -> NDArray[np.float32]:
     return image_NCHW
 
 
-def model_input(images: SparseImages, kind: str) -> NDArray[np.float32]:
-    """The dense input of a model, by its kind in :data:`INPUT_SHAPES`; shape (n, channels, height, width).
+def model_input(images: EventImages, kind: str) -> NDArray[np.float32]:
+    """The dense input of a model by its kind, :data:`OBJECTS` or one of :data:`INPUT_SHAPES`.
+
+    Of images the shape is (n, channels, height, width).
+
+    Objects, already of shape (n, 57), pass as they are.
 
     Raises
     ------
     ValueError
-        The kind is not known.
+        The kind is not known, or the events are not of that kind.
     """
+    if isinstance(images, np.ndarray) != (kind == OBJECTS):
+        raise ValueError(f"input kind '{kind}' cannot be made of {type(images).__name__}")
+    if isinstance(images, np.ndarray):
+        return images
     builders = {"coarse mask": coarse_mask, "coarse E_T": coarse_e_t, "fine": fine}
     if kind not in builders:
         raise ValueError(f"unknown input kind '{kind}'; expected one of {', '.join(builders)}")

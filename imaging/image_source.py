@@ -1,4 +1,4 @@
-"""Files of images, ours and the CoDAE paper's, read in one way."""
+"""Files of images, ours and the CoDAE paper's, and of objects, read in one way."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from pathlib import Path
 
 from darktrigger.errors import InputFileError
 from imaging.convert import Sample
-from imaging.dense import INPUT_SHAPES
+from imaging.dense import INPUT_SHAPES, OBJECTS
 from imaging.image_file import iterate_image_file, read_metadata
 from imaging.image_set import ImageSet
+from imaging.objects.object_file import is_object_file, iterate_object_file, object_label_names
+from imaging.objects.object_set import ObjectSet
 from imaging.paper_file import SUFFIX, TOTAL, read_paper_file
 from imaging.sparse import CHANNELS
 
@@ -22,19 +24,23 @@ class ImageSource:
     Parameters
     ----------
     path
-        Parquet (:mod:`imaging.image_file`) or npz (:mod:`imaging.paper_file`).
+        Parquet (:mod:`imaging.image_file`, :mod:`imaging.objects.object_file`), npz (:mod:`imaging.paper_file`) or
+        HDF5 (the 40 MHz challenge).
     label_names
         Name of each label.
     columns
         What its events tell: channels (or their sum) and ``n_tracks``.
     is_coarse
         Whether only the coarse images mean anything.
+    has_objects
+        Whether it holds objects in the place of images.
     """
 
     path: str
     label_names: dict[int, str]
     columns: frozenset[str]
     is_coarse: bool
+    has_objects: bool = False
 
     def require(self, kind: str, *, sums_channels: bool = False) -> None:
         """Check that a model of an input kind can be fed.
@@ -51,8 +57,11 @@ class ImageSource:
         InputFileError
             It needs channels or the fine grid, which the file does not have.
         """
-        if kind not in INPUT_SHAPES:
+        if kind not in INPUT_SHAPES and kind != OBJECTS:
             raise InputFileError(self.path, f"holds events; a model of input kind '{kind}' needs jet image files")
+        if self.has_objects != (kind == OBJECTS):
+            held = "objects" if self.has_objects else "images"
+            raise InputFileError(self.path, f"holds {held}; a model of input kind '{kind}' cannot be fed with them")
         if kind == "fine" and self.is_coarse:
             raise InputFileError(self.path, "holds coarse images; a model of input kind 'fine' needs image files")
         if TOTAL in self.columns:
@@ -62,7 +71,7 @@ class ImageSource:
                 self.path, f"holds the sum of tracker, ECAL and HCAL; a model of input kind '{kind}' needs them apart"
             )
 
-    def iterate(self, batch_size: int) -> Iterator[ImageSet]:
+    def iterate(self, batch_size: int) -> Iterator[ImageSet | ObjectSet]:
         """Events in file order, at most ``batch_size`` at a time.
 
         Raises
@@ -70,6 +79,9 @@ class ImageSource:
         InputFileError
             A damaged file.
         """
+        if self.has_objects:
+            yield from iterate_object_file(self.path, batch_size)
+            return
         if not self.is_coarse:
             yield from iterate_image_file(self.path, batch_size)
             return
@@ -88,4 +100,6 @@ def open_images(path: str | Path) -> ImageSource:
     """
     if Path(path).suffix == SUFFIX:
         return ImageSource(str(path), Sample().label_names(), read_paper_file(path).columns, is_coarse=True)
+    if is_object_file(path):
+        return ImageSource(str(path), object_label_names(path), frozenset(), is_coarse=False, has_objects=True)
     return ImageSource(str(path), read_metadata(path).label_names, frozenset(CHANNELS) | {"n_tracks"}, is_coarse=False)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from darktrigger.config import StrictModel, validate
 from darktrigger.files import read_json
-from ml.scores import SCORES, Direction, latent_direction
+from ml.scores import Direction, latent_direction, score
 
 CALIBRATION = "calibration.json"
 
@@ -36,16 +36,17 @@ class Calibration(StrictModel):
 def evaluate(model: nn.Module, batches: Iterable[Tensor], names: Iterable[str]) -> dict[str, Tensor]:
     """Scores of all events of some batches, shape (n,) each."""
     parts: dict[str, list[Tensor]] = {name: [] for name in names}
+    functions = {name: score(name).function for name in parts}
     for image_NCHW in batches:
         output = model(image_NCHW)
         for name, part in parts.items():
-            part.append(SCORES[name].function(image_NCHW, output))
+            part.append(functions[name](image_NCHW, output))
     return {name: torch.cat(part) for name, part in parts.items()}
 
 
 def activity(batches: Iterable[Tensor]) -> Tensor:
     """Sum of the pixels of each event of some batches, shape (n,)."""
-    return torch.cat([image_NCHW.sum((1, 2, 3)) for image_NCHW in batches])
+    return torch.cat([image_NCHW.flatten(1).sum(1) for image_NCHW in batches])
 
 
 def calibrate(scores: dict[str, Tensor], activity_N: Tensor) -> Calibration:
@@ -53,7 +54,7 @@ def calibrate(scores: dict[str, Tensor], activity_N: Tensor) -> Calibration:
     levels = torch.tensor(QUANTILES, dtype=torch.float64)
     calibrated = {}
     for name, score_N in scores.items():
-        direction = SCORES[name].direction or latent_direction(score_N, activity_N)
+        direction = score(name).direction or latent_direction(score_N, activity_N)
         values = torch.quantile(score_N.double(), levels).tolist()
         quantiles = {f"{level:g}": value for level, value in zip(QUANTILES, values, strict=True)}
         calibrated[name] = ScoreCalibration(direction=direction, quantiles=quantiles)

@@ -30,12 +30,16 @@ class Epoch(NamedTuple):
     val_ssim
         Mean structural similarity of validation images and reconstructions; None for a family
         that is not selected by it.
+    val_disco
+        Sum over pairs of scores of their squared distance correlation on the validation events; None where no
+        scores are decorrelated.
     """
 
     epoch: int
     train_loss: float
     val_loss: float
     val_ssim: float | None = None
+    val_disco: float | None = None
 
     @property
     def quality(self) -> float:

@@ -16,11 +16,14 @@ from torch import Tensor
 from darktrigger.errors import TrainingError
 from darktrigger.files import fingerprint
 from darktrigger.progress import progress
-from imaging.dense import INPUT_CHANNELS, INPUT_SHAPES, coarse_pixels, upsample_hcal
+from imaging.dense import INPUT_CHANNELS, INPUT_SHAPES, OBJECTS, EventImages, coarse_pixels, upsample_hcal
 from imaging.dense_torch import scatter
 from imaging.grid import FINE
 from imaging.image_file import iterate_image_file
+from imaging.image_set import ImageSet
 from imaging.input_shapes import ALL_INPUT_SHAPES
+from imaging.objects.object_file import iterate_object_file
+from imaging.objects.object_set import ObjectSet
 from imaging.sparse import CHANNELS, GRIDS, SparseImages
 from imaging.split import EntrySplit
 from ml.augmentation import augment, augment_sparse, draw
@@ -102,8 +105,8 @@ class ImageData:
         """:meth:`dense` as a sparse tensor (COO)."""
         matrix = input_pixels(self.pixels[rows], self.kind).tocoo()
         event, flat = matrix.coords
-        index = np.stack([event, *np.unravel_index(flat, INPUT_SHAPES[self.kind])]).astype(np.int64)
-        size = (len(rows), *INPUT_SHAPES[self.kind])
+        index = np.stack([event, *np.unravel_index(flat, ALL_INPUT_SHAPES[self.kind])]).astype(np.int64)
+        size = (len(rows), *ALL_INPUT_SHAPES[self.kind])
         return torch.sparse_coo_tensor(
             torch.from_numpy(index), torch.from_numpy(matrix.data), size, check_invariants=True
         )
@@ -143,12 +146,12 @@ def load_images(
     parts, labels = [], []
     with progress("Reading images", total=len(files)) as advance:
         for path in files:
-            for events in iterate_image_file(path, _READ_EVENTS):
+            for events in _events(path, kind):
                 if events.label.any() and not policy.takes_signal:
                     found = ", ".join(map(str, np.unique(events.label)))
                     raise TrainingError(f"{path}: labels {found} found; training takes background only (label 0)")
                 kept = entries.mask(events.entry)
-                parts.append(stored_pixels(events.images[kept], kind))
+                parts.append(_stored(events.images[kept], kind))
                 labels.append(events.label[kept])
             advance(1)
     fingerprints = {str(path): fingerprint(path) for path in files}
@@ -156,6 +159,18 @@ def load_images(
         raise TrainingError(f"no event to train on in {', '.join(map(str, files))} (entries kept: {entries})")
     data = ImageData(csr_array(vstack(parts, format="csr")), kind, fingerprints, np.concatenate(labels))
     return data[policy.choose(data.label, seed)]
+
+
+def _events(path: Path, kind: str) -> Iterator[ImageSet | ObjectSet]:
+    """Events of a file that a model of that input kind can be fed with."""
+    if kind == OBJECTS:
+        return iterate_object_file(path, _READ_EVENTS)
+    return iterate_image_file(path, _READ_EVENTS)
+
+
+def _stored(images: EventImages, kind: str) -> csr_array:
+    """What memory holds of the events, see :func:`stored_pixels`; of objects, what is not padding."""
+    return csr_array(images) if isinstance(images, np.ndarray) else stored_pixels(images, kind)
 
 
 class TrainingBatches:

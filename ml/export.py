@@ -27,7 +27,7 @@ from ml.distillation import TARGETS, read_targets
 from ml.quantize import Batch, to_float16, to_int8
 from ml.registry import Family, family
 from ml.run_folder import RunRecord, load_model, read_config, read_record
-from ml.scores import SCORES, select
+from ml.scores import score, select
 from ml.training import load
 
 METADATA_KEY = "darktrigger"
@@ -71,7 +71,7 @@ class Scorer(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """One tensor of shape (n,) for each score; the reconstruction has the image's shape."""
         output = self.model(image)
-        scores = tuple(SCORES[name].function(image, output) for name in self.names)
+        scores = tuple(score(name).function(image, output) for name in self.names)
         reconstruction = (output.reconstruction,) if self.reconstruction else ()
         return (*scores, *reconstruction, *(getattr(output, name) for name in self.extras))
 
@@ -144,8 +144,9 @@ def export_run(
         raise ConfigError(f"precision: expected one of {', '.join(PRECISIONS)} (found '{precision}')")
     run_dir, record = Path(run_dir), read_record(Path(run_dir))
     spec = family(record.family)
-    kind = spec.kind(read_config(run_dir, record.family).model)
-    names = select(None if scores is None else tuple(scores), spec.scores)
+    settings = read_config(run_dir, record.family).model
+    kind = spec.kind(settings)
+    names = select(None if scores is None else tuple(scores), spec.score_names(settings))
     if reconstruction and not spec.reconstructs:
         raise ConfigError(f"reconstruction: asked for, but a {record.family} rebuilds no image")
     metadata = describe(run_dir, spec, names, precision) | {RECONSTRUCTION: reconstruction}

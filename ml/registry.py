@@ -12,7 +12,8 @@ from darktrigger.config import StrictModel, unknown_key_message
 from darktrigger.errors import ConfigError
 from ml.energy_scores import inverse_dice_loss
 from ml.inputs import ChoosesInput
-from ml.models import cae, cct, codae, codvae, convae, dirichlet, excess, heimel, nae, student
+from ml.members import SeveralScores, own_loss
+from ml.models import cae, cct, codae, codvae, convae, dirichlet, double_ae, excess, heimel, nae, pair, student
 from ml.nae.config import AutoencoderTraining, NAETraining
 from ml.scores import bce, sse
 from ml.training_config import DistillationTraining, SupervisedTraining, TrainingConfig
@@ -36,7 +37,7 @@ class Family:
         supervised training it maps labels (n,) instead, 0 for background, and in distillation the
         teacher's scores (n,).
     scores
-        Names in :data:`ml.scores.SCORES`.
+        Names in :data:`ml.scores.SCORES`; the default where the configuration chooses, see :meth:`score_names`.
     training
         Its training configuration, which holds its defaults and says on what events it trains.
     validated
@@ -63,7 +64,13 @@ class Family:
 
     def kind(self, config: StrictModel) -> str:
         """Kind of dense input of the model of a configuration."""
+        if isinstance(config, SeveralScores):
+            return config.input_kind()
         return config.input if isinstance(config, ChoosesInput) else self.input_kind
+
+    def score_names(self, config: StrictModel) -> tuple[str, ...]:
+        """Scores of the model of a configuration."""
+        return config.score_names() if isinstance(config, SeveralScores) else self.scores
 
 
 FAMILIES: dict[str, Family] = {
@@ -117,6 +124,26 @@ FAMILIES: dict[str, Family] = {
         excess.loss,
         excess.SCORES,
         training=excess.ExcessTraining,
+        validated=None,
+        reconstructs=False,
+    ),
+    "double-ae": Family(
+        double_ae.DoubleAEConfig,
+        double_ae.DoubleAE,
+        "objects",
+        own_loss,
+        double_ae.DoubleAEConfig().score_names(),
+        training=double_ae.DoubleAETraining,
+        validated=None,
+        reconstructs=False,
+    ),
+    "pair": Family(
+        pair.PairConfig,
+        pair.Pair,
+        "coarse E_T",
+        own_loss,
+        pair.PairConfig().score_names(),
+        training=pair.PairTraining,
         validated=None,
         reconstructs=False,
     ),

@@ -159,5 +159,7 @@ def load_model(run_dir: Path) -> nn.Module:
     name = read_record(run_dir).family
     model: nn.Module = family(name).model(read_config(run_dir, name).model)
     state = load_checkpoint(run_dir / BEST)["state_dict"]
-    model.load_state_dict({key.removeprefix("model."): value for key, value in state.items()})
+    # The training step may have a state of its own beside the model's.
+    weights = {key.removeprefix("model."): value for key, value in state.items() if key.startswith("model.")}
+    model.load_state_dict(weights)
     return model.eval()

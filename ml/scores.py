@@ -156,6 +156,28 @@ SCORES: dict[str, Score] = {
 }
 
 
+def score(name: str) -> Score:
+    """A score by its name; of models with several members, a name ends in the member's number from 1 on.
+
+    Raises
+    ------
+    KeyError
+        There is none of that name.
+    """
+    if name in SCORES:
+        return SCORES[name]
+    base, index = name[:-1], int(name[-1]) - 1
+    if base not in (*SCORES, "mse"):
+        raise KeyError(name)
+
+    def of_member(image_NCHW: Tensor, output: Any) -> Tensor:  # noqa: ARG001 (the signature of all scores)
+        member_N: Tensor = output.score[:, index]
+        return member_N
+
+    # Members have their anomalous end up, whatever the direction of the score alone.
+    return Score(of_member, "higher")
+
+
 def latent_direction(latent_N: Tensor, activity_N: Tensor) -> Direction:
     """Anomalous end of a latent, from background alone.
 

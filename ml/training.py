@@ -24,6 +24,7 @@ from ml.classification import Classification, Targeted
 from ml.config import RunConfig
 from ml.curves import plot_curves
 from ml.data import ImageData, load_images
+from ml.decorrelated import Decorrelated
 from ml.distillation import DistillationBatches, Standardised
 from ml.jets import load_jets
 from ml.module import Reconstruction
@@ -38,7 +39,7 @@ from ml.run_folder import claim, load_checkpoint, load_model, new_record
 from ml.streams import torch_stream
 from ml.teacher import Teacher
 from ml.threads import Map, thread_map
-from ml.training_config import DistillationTraining, TrainingConfig
+from ml.training_config import DecorrelatedTraining, DistillationTraining, TrainingConfig
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ def train(
     plot_curves(folder.history, run_dir)
     if isinstance(folder, ChainFolder):
         finish(folder, batches, config)
-    scores = evaluate(load_model(run_dir), batches.background_batches(), spec.scores)
+    scores = evaluate(load_model(run_dir), batches.background_batches(), spec.score_names(config.model))
     calibration = calibrate(scores, activity(batches.background_batches()))
     write_json(run_dir / CALIBRATION, calibration.model_dump())
 
@@ -181,6 +182,8 @@ def training_module(spec: Family, model: nn.Module, batches: Batches, each: Map)
         return AutoencoderPretraining(model, spec.loss, batches.config, each)  # type: ignore[arg-type]
     if isinstance(batches.config, NAETraining):
         return NormalizedTraining(model, spec.loss, batches.config, each)  # type: ignore[arg-type]
+    if isinstance(batches.config, DecorrelatedTraining):
+        return Decorrelated(model, batches.config, each)
     if batches.supervised:
         return Classification(model, spec.loss, batches.config, batches.class_weights, each)
     return Reconstruction(model, spec.loss, batches.config, each, spec.validated)

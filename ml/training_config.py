@@ -9,6 +9,7 @@ from pydantic import Field
 
 from darktrigger.config import StrictModel
 from imaging.split import EntrySplit
+from ml.decorrelation import AnyObjective
 from ml.events import BackgroundOnly, Contaminated, EventPolicy, Labelled
 from ml.overlays import OverlayConfig
 
@@ -100,6 +101,20 @@ class ContaminatedTraining(TrainingConfig):
     def events(self) -> EventPolicy:
         """Background, and signal events drawn from all those given."""
         return Contaminated(self.contamination)
+
+
+class DecorrelatedTraining(TrainingConfig):
+    """Training of several models at once whose scores are to be independent, see :mod:`ml.decorrelated`.
+
+    Parameters
+    ----------
+    objective
+        What makes them so.
+    """
+
+    precision: Literal["auto", "float32", "bfloat16"] = "float32"
+    augmentation: bool = False
+    objective: AnyObjective
 
 
 class DistillationTraining(TrainingConfig):

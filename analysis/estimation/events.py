@@ -16,15 +16,18 @@ from analysis.trigger import Trigger
 from darktrigger.errors import AnalysisError
 from darktrigger.progress import progress
 from imaging.image_file import read_metadata
+from imaging.image_set import ImageSet
 from imaging.image_source import ImageSource, open_images
+from imaging.objects.object_file import CHALLENGE_SUFFIXES, read_object_metadata
+from imaging.objects.object_set import ObjectSet
 from imaging.paper_file import SUFFIX
 from imaging.split import EntrySplit
 
 #: Events of a file that are in memory at a time.
 _STEP = 4096
 
-#: What the scores are held against: H_T (GeV), tracks, and, for pile-up, lit ECAL cells, most of which it lights.
-VARIABLES = ("ht", "n_tracks", "ecal_cells")
+#: Whatever a file of events holds.
+_EventSet = ImageSet | ObjectSet
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Events:
     scores
         Oriented scores of each choice, shape (n, number of scores).
     variables
-        Each of :data:`VARIABLES`, shape (n,).
+        What the scores are held against, shape (n,) each, see :func:`_variables`.
     """
 
     weight: FloatArray
@@ -98,7 +101,10 @@ class _Parts:
         return Events(
             np.concatenate([batch.weight for batch in self.batches]),
             tuple(np.concatenate([batch.columns[index] for batch in self.batches]) for index in range(n_choices)),
-            {name: np.concatenate([batch.variables[name] for batch in self.batches]) for name in VARIABLES},
+            {
+                name: np.concatenate([batch.variables[name] for batch in self.batches])
+                for name in self.batches[0].variables
+            },
         )
 
 
@@ -157,15 +163,21 @@ def _scored(
         for choice in choices:
             scores = event_scores(choice.trigger, kept, batch_size)
             columns.append(np.stack([scores[name].astype(np.float64) for name in choice.scores], axis=1))
-        ecal_cells = np.diff(kept.images.ecal.indptr)
-        variables = dict(zip(VARIABLES, (kept.ht, kept.n_tracks, ecal_cells), strict=True))
         yield _Batch(
             kept.label,
             kept.mass,
             kept.weight.astype(np.float64),
             columns,
-            {name: values.astype(np.float64) for name, values in variables.items()},
+            _variables(kept),
         )
+
+
+def _variables(events: _EventSet) -> dict[str, FloatArray]:
+    """H_T (GeV), tracks and, of images, lit ECAL cells for pile-up, which lights most of them."""
+    variables = {"ht": events.ht.astype(np.float64), "n_tracks": events.n_tracks.astype(np.float64)}
+    if isinstance(events, ImageSet):
+        variables["ecal_cells"] = np.diff(events.images.ecal.indptr).astype(np.float64)
+    return variables
 
 
 def _by_sample(batch: _Batch) -> Iterator[tuple[Key, NDArray[np.bool_]]]:
@@ -204,9 +216,9 @@ def _preselected(sources: Sequence[ImageSource]) -> float | None:
     """Fraction of the generated weight that passed the preselection; None where a file does not tell."""
     read = selected = 0.0
     for source in sources:
-        if source.path.endswith(SUFFIX):
+        if source.path.endswith((SUFFIX, *CHALLENGE_SUFFIXES)):
             return None
-        metadata = read_metadata(source.path)
+        metadata = read_object_metadata(source.path) if source.has_objects else read_metadata(source.path)
         read += metadata.sum_of_weights_read
         selected += metadata.sum_of_weights_selected
     return selected / read if read > 0 else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.binned import FloatArray, efficiencies
-from analysis.estimation.events import VARIABLES, Events
+from analysis.estimation.events import Events
 from analysis.estimation.regions import Thresholds, region_of
 
 #: Bins of equal background; the last one ends here in its sum, and holds what lies beyond.
@@ -48,7 +48,7 @@ class Sculpting:
 def sculpting(background: Events, thresholds: Thresholds) -> list[Sculpting]:
     """Profiles against every variable."""
     passed = region_of(background.scores[0], thresholds) == 0
-    return [_profile(name, background, passed) for name in VARIABLES]
+    return [_profile(name, background, passed) for name in background.variables]
 
 
 def _profile(name: str, events: Events, passed: np.ndarray) -> Sculpting:

@@ -20,6 +20,7 @@ from imaging.image_set import ImageSet
 from imaging.image_source import ImageSource
 from imaging.jets.jet_set import JetSet
 from imaging.jets.jet_source import JetFile
+from imaging.objects.object_set import ObjectSet
 
 #: Events of a file that are in memory at a time.
 _STEP = 4096
@@ -156,7 +157,7 @@ def _by_sample(events: Any, background: int) -> Iterator[tuple[Key, Any]]:
 def _add(
     parts: _Parts,
     key: Key,
-    events: ImageSet | JetSet,
+    events: ImageSet | JetSet | ObjectSet,
     source: ImageSource | JetFile,
     triggers: Sequence[Trigger],
     config: EvaluationConfig,

@@ -20,6 +20,7 @@ from analysis.roc import placements
 from analysis.trigger import Trigger, dense_input
 from imaging.image_set import ImageSet
 from imaging.jets.jet_set import JetSet
+from imaging.objects.object_set import ObjectSet
 
 #: Calls before the clock runs.
 _WARM_UP = 5
@@ -49,7 +50,9 @@ class Compressed:
     changes: dict[str, dict[str, Measured]]
 
 
-def measure_latency(triggers: Sequence[Trigger], events: ImageSet | JetSet, calls: int) -> dict[str, Latency]:
+def measure_latency(
+    triggers: Sequence[Trigger], events: ImageSet | JetSet | ObjectSet, calls: int
+) -> dict[str, Latency]:
     """Time the models in turn, so that a busy machine slows all of them alike.
 
     Parameters
@@ -117,7 +120,7 @@ def compress(
     triggers: Sequence[Trigger],
     samples: Mapping[Key, Sample],
     benchmarks: Mapping[Key, Benchmark],
-    events: ImageSet | JetSet,
+    events: ImageSet | JetSet | ObjectSet,
     calls: int,
 ) -> tuple[Compressed, ...]:
     """The reference, then every other model file."""

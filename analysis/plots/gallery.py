@@ -124,7 +124,8 @@ def _of_pair(
 
 def _cutflow(summary: Summary, config: AnalysisConfig) -> Figure:
     """Preselection, then the first score's first working point."""
-    steps = ["All", rf"$H_T$ > {config.selection.ht_min:g} GeV"]
+    selected = next(iter(summary.datasets.values())).cutflow[-1].name
+    steps = ["All", selected.replace("HT", "$H_T$")]
     point = _first_point(summary, next(iter(summary.scores)))
     if point is not None:
         steps.append(f"{_label(summary, point.score)} $\\geq$ {point.threshold:.4g}")

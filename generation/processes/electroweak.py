@@ -108,12 +108,22 @@ class QcdLeptons(LeptonTriggered):
     name: ClassVar[str] = "qcd-leptons"
 
     filter: LeptonFilter = Field(LeptonFilter(heavy_quarks_only=True), description="The lepton trigger.")
-    hadronisations: int = Field(20, gt=0, description="How often each parton-level event is hadronised.")
+    hadronisations: int = Field(
+        250, gt=0, description="How often a parton-level event at pt_hat_min is hadronised, harder ones less often."
+    )
+    decays: int = Field(4, gt=0, description="How often the hadrons with c or b quarks decay in each hadronisation.")
     pt_hat_min: float = Field(25.0, gt=0, description="Least p_T of the hard scattering, GeV.")
+    bias_power: float = Field(2.0, ge=0, description="Hard scatterings are drawn more often by pT-hat to this power.")
 
     def process_settings(self) -> tuple[str, ...]:
         """See :meth:`PythiaProcess.process_settings`."""
-        return ("HardQCD:all = on", f"PhaseSpace:pTHatMin = {self.pt_hat_min}")
+        return (
+            "HardQCD:all = on",
+            f"PhaseSpace:pTHatMin = {self.pt_hat_min}",
+            f"PhaseSpace:bias2Selection = {switch(self.bias_power > 0)}",
+            f"PhaseSpace:bias2SelectionPow = {self.bias_power}",
+            f"PhaseSpace:bias2SelectionRef = {self.pt_hat_min}",
+        )
 
     def batches(self, n_events: int, seed: int, batch_size: int, cache: Path | None = None) -> Iterator[GeneratedBatch]:
         """See :meth:`Process.batches`; with :func:`rehadronised_batches`."""

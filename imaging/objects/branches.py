@@ -1,0 +1,112 @@
+"""Which branches of a Delphes file give leptons, jets, missing E_T and the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Annotated
+
+from pydantic import Field
+
+from darktrigger.config import StrictModel
+from darktrigger.errors import MissingBranchError
+from imaging.branches import CANDIDATES
+
+#: Collections that may give each kind, best first; Phase-II cards name their muons by identification.
+_COLLECTIONS = {"electron": ("Electron",), "muon": ("MuonTight", "Muon"), "jet": ("Jet",)}
+
+_MISSING_E_T = ("MissingET.MET", "MissingET.Phi")
+
+
+class ObjectOverride(StrictModel):
+    """Collections that the user names; where None, they are found."""
+
+    electron: str | None = None
+    muon: str | None = None
+    jet: str | None = None
+
+
+class ObjectBranches(StrictModel):
+    """Collections and branches in use.
+
+    Parameters
+    ----------
+    electron, muon, jet
+        Collections with PT, Eta and Phi.
+    tracks
+        Pseudorapidity of the tracks that are counted; None where the file has none.
+    pileup
+        Flag of the tracks that are not.
+    ht, weight
+        Scalar E_T sum and weight of the event; without them the jets' p_T sum, and 1.
+    """
+
+    electron: str
+    muon: str
+    jet: str
+    tracks: str | None
+    pileup: str | None
+    ht: str | None
+    weight: str | None
+
+    def of(self, kind: str) -> list[str]:
+        """Branches of one kind of object: p_T, eta, phi."""
+        return [f"{getattr(self, kind)}.{member}" for member in ("PT", "Eta", "Phi")]
+
+    def names(self) -> list[str]:
+        """Every branch in use, once."""
+        objects = [name for kind in _COLLECTIONS for name in self.of(kind)]
+        others = [name for name in (self.tracks, self.pileup, self.ht, self.weight) if name]
+        return list(dict.fromkeys([*_MISSING_E_T, *objects, *others]))
+
+
+class ObjectConfig(StrictModel):
+    """Selection and branches of objects.
+
+    Parameters
+    ----------
+    lepton_pt_min
+        At least one electron or muon lies above it, GeV, strictly (double-autoencoder paper, section III).
+    branches
+        Collections that the user names.
+    """
+
+    lepton_pt_min: Annotated[float, Field(ge=0)] = 23.0
+    branches: ObjectOverride = ObjectOverride()
+
+
+def find_object_branches(available: Collection[str], override: ObjectOverride, source: str) -> ObjectBranches:
+    """Choose the branches of one file.
+
+    Raises
+    ------
+    MissingBranchError
+        Nothing fits some kind of object; says what is missing and what was found.
+    """
+    available = set(available)
+    chosen = {
+        kind: _first(kind, (named,) if (named := getattr(override, kind)) else collections, available, source)
+        for kind, collections in _COLLECTIONS.items()
+    }
+    if not available.issuperset(_MISSING_E_T):
+        raise MissingBranchError(source, f"no {', '.join(_MISSING_E_T)}; {_found(available)}")
+    tracks = next((track for track in CANDIDATES["trk"] if available.issuperset(track.names())), None)
+    return ObjectBranches(
+        **chosen,
+        tracks=tracks and tracks.eta,
+        pileup=tracks and tracks.pileup,
+        ht="ScalarHT.HT" if "ScalarHT.HT" in available else None,
+        weight="Event.Weight" if "Event.Weight" in available else None,
+    )
+
+
+def _first(kind: str, collections: tuple[str, ...], available: set[str], source: str) -> str:
+    for collection in collections:
+        if available.issuperset(f"{collection}.{member}" for member in ("PT", "Eta", "Phi")):
+            return collection
+    wanted = " or ".join(collections)
+    raise MissingBranchError(source, f"no {kind}s; need {wanted} with PT, Eta and Phi; {_found(available)}")
+
+
+def _found(available: set[str]) -> str:
+    collections = sorted({name.split(".")[0] for name in available if "." in name})
+    return f"found collections: {', '.join(collections) or 'none'}"

@@ -1,0 +1,213 @@
+"""The object file: Parquet, one row a selected event; and the HDF5 files of the 40 MHz challenge."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from darktrigger.config import StrictModel
+from darktrigger.errors import BadValueError, UnreadableFileError
+from darktrigger.files import atomic_path
+from imaging.image_file import SkippedFile
+from imaging.image_set import COLUMNS
+from imaging.objects.branches import ObjectBranches, ObjectConfig
+from imaging.objects.layout import MEMBERS, N_INPUTS, N_SLOTS
+from imaging.objects.object_set import ObjectSet, concatenate_objects
+from imaging.parquet_file import METADATA_KEY
+
+OBJECTS = "objects"
+
+SCHEMA = pa.schema(
+    [(OBJECTS, pa.list_(pa.float32(), N_INPUTS))]
+    + [(name, pa.from_numpy_dtype(dtype)) for name, dtype in COLUMNS.items()]
+)
+
+#: Suffixes of the challenge's files, and the data set in them: (n, 19, 4), p_T, eta, phi and class of each object.
+CHALLENGE_SUFFIXES = (".h5", ".hdf5")
+_PARTICLES = "Particles"
+
+_STEP = 1 << 14
+
+
+class ObjectSource(StrictModel):
+    """One Delphes file that went into an object file."""
+
+    path: str
+    fingerprint: str | None
+    tree_entries: int
+    events_selected: int
+    branches: ObjectBranches
+
+
+class ObjectMetadata(StrictModel):
+    """What an object file says of itself; as :class:`imaging.image_file.ImageMetadata`."""
+
+    process: str
+    label_names: dict[int, str]
+    source_files: tuple[ObjectSource, ...]
+    skipped_files: tuple[SkippedFile, ...]
+    tree_entries: int
+    events_read: int
+    events_selected: int
+    sum_of_weights_read: float
+    sum_of_weights_selected: float
+    layout: str = "MissingET, 4 electrons, 4 muons, 10 jets: p_T (GeV), eta, phi"
+    selection: ObjectConfig
+    branches: tuple[ObjectBranches, ...]
+    versions: dict[str, str]
+
+
+class ObjectWriter:
+    """Appends to an object file that :func:`write_object_file` has opened."""
+
+    def __init__(self, parquet: Any) -> None:
+        self._parquet = parquet
+
+    def write(self, events: ObjectSet) -> None:
+        """Append events."""
+        objects = pa.FixedSizeListArray.from_arrays(pa.array(events.images.ravel()), N_INPUTS)
+        columns = [pa.array(getattr(events, name)) for name in COLUMNS]
+        self._parquet.write_table(pa.Table.from_arrays([objects, *columns], schema=SCHEMA))
+
+    def write_metadata(self, metadata: ObjectMetadata) -> None:
+        """Say what the file holds; once, when all events are written."""
+        self._parquet.add_key_value_metadata({METADATA_KEY: metadata.model_dump_json().encode()})
+
+
+@contextmanager
+def write_object_file(path: str | Path) -> Iterator[ObjectWriter]:
+    """Open an object file for writing; it appears under its name only when complete."""
+    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as parquet:
+        yield ObjectWriter(parquet)
+
+
+def is_object_file(path: str | Path) -> bool:
+    """Whether a file is one of the challenge's, or a Parquet file with objects."""
+    if Path(path).suffix in CHALLENGE_SUFFIXES:
+        return True
+    try:
+        return OBJECTS in pq.read_schema(path).names
+    except (OSError, pa.ArrowException):
+        return False
+
+
+def _open(path: str | Path) -> Any:
+    try:
+        file = pq.ParquetFile(path)
+    except FileNotFoundError:
+        raise UnreadableFileError(path, "no such file") from None
+    except (OSError, pa.ArrowException) as error:
+        raise UnreadableFileError(path, f"cannot be read as Parquet ({str(error).splitlines()[0]})") from None
+    found = {field.name: field.type for field in file.schema_arrow}
+    wrong = [
+        f"{field.name} is {found.get(field.name, 'absent')}, not {field.type}"
+        for field in SCHEMA
+        if not _same(found, field)
+    ]
+    if wrong:
+        raise UnreadableFileError(path, f"is not an object file: {', '.join(wrong)}")
+    return file
+
+
+def _same(found: dict[str, Any], field: Any) -> bool:
+    if field.name == OBJECTS and field.name in found:
+        # The name of a list's element depends on the writer.
+        kind = found[OBJECTS]
+        return bool(
+            pa.types.is_fixed_size_list(kind) and kind.list_size == N_INPUTS and kind.value_type == pa.float32()
+        )
+    return bool(found.get(field.name) == field.type)
+
+
+def read_object_metadata(path: str | Path) -> ObjectMetadata:
+    """What an object file says of itself.
+
+    Raises
+    ------
+    UnreadableFileError
+        Not an object file, or without metadata that can be understood.
+    """
+    with _open(path) as file:
+        raw = (file.metadata.metadata or {}).get(METADATA_KEY)
+    if raw is None:
+        raise UnreadableFileError(path, "carries no darktrigger metadata")
+    try:
+        return ObjectMetadata.model_validate(json.loads(raw))
+    except (ValueError, ValidationError) as error:
+        raise UnreadableFileError(path, f"carries metadata that cannot be understood ({error})") from None
+
+
+def object_label_names(path: str | Path) -> dict[int, str]:
+    """Name of each label; the challenge's files have background alone."""
+    if Path(path).suffix in CHALLENGE_SUFFIXES:
+        return {0: "background"}
+    return read_object_metadata(path).label_names
+
+
+def iterate_object_file(path: str | Path, batch_size: int = _STEP) -> Iterator[ObjectSet]:
+    """Events of an object file or of one of the challenge's, at most ``batch_size`` at a time, in file order.
+
+    Events of the challenge have weight 1, label 0 and their p_T sum of jets as H_T.
+
+    Raises
+    ------
+    UnreadableFileError
+        Neither, or damaged.
+    BadValueError
+        Values that are not finite.
+    """
+    parts = _challenge(path, batch_size) if Path(path).suffix in CHALLENGE_SUFFIXES else _parquet(path, batch_size)
+    for part in parts:
+        if not np.isfinite(part.images).all():
+            raise BadValueError(path, "holds an object with a value that is not finite")
+        yield part
+
+
+def _parquet(path: str | Path, batch_size: int) -> Iterator[ObjectSet]:
+    with _open(path) as file:
+        try:
+            for batch in file.iter_batches(batch_size, columns=SCHEMA.names):
+                objects = batch[OBJECTS].flatten().to_numpy(zero_copy_only=False).reshape(-1, N_INPUTS)
+                yield ObjectSet(objects, *(batch[name].to_numpy(zero_copy_only=False) for name in COLUMNS))
+        except (OSError, pa.ArrowException) as error:
+            raise UnreadableFileError(path, f"is damaged ({str(error).splitlines()[0]})") from None
+
+
+def _challenge(path: str | Path, batch_size: int) -> Iterator[ObjectSet]:
+    try:
+        with h5py.File(path, "r") as file:
+            particles = file.get(_PARTICLES)
+            if not isinstance(particles, h5py.Dataset) or particles.shape[1:] != (N_SLOTS, len(MEMBERS) + 1):
+                found = (
+                    ", ".join(f"{name} {getattr(item, 'shape', '(group)')}" for name, item in file.items()) or "nothing"
+                )
+                raise UnreadableFileError(
+                    path, f"no data set '{_PARTICLES}' of shape (n, {N_SLOTS}, {len(MEMBERS) + 1}); found: {found}"
+                )
+            for start in range(0, len(particles), batch_size):
+                yield _from_challenge(np.asarray(particles[start : start + batch_size], dtype=np.float32), start)
+    except OSError as error:
+        raise UnreadableFileError(path, f"cannot be read as HDF5 ({str(error).splitlines()[0]})") from None
+
+
+def _from_challenge(particles_NSM: np.ndarray[Any, np.dtype[np.float32]], start: int) -> ObjectSet:
+    n = len(particles_NSM)
+    columns: dict[str, Any] = {name: np.zeros(n, dtype) for name, dtype in COLUMNS.items()}
+    columns["ht"] = particles_NSM[:, -10:, 0].sum(1)
+    columns["weight"] = np.ones(n, dtype=np.float32)
+    columns["entry"] = np.arange(start, start + n, dtype=np.uint64)
+    return ObjectSet(particles_NSM[:, :, : len(MEMBERS)].reshape(n, N_INPUTS), **columns)
+
+
+def read_object_files(paths: Iterable[str | Path]) -> ObjectSet:
+    """All events of several files, in the order given; see :func:`iterate_object_file`."""
+    return concatenate_objects(part for path in paths for part in iterate_object_file(path))

@@ -1,0 +1,82 @@
+"""The training step of models whose scores are decorrelated, for Lightning."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ml.disco import pairwise
+from ml.members import MembersOutput, own_loss
+from ml.micro_batches import micro_batches
+from ml.module import Reconstruction
+from ml.threads import Map
+from ml.training_config import DecorrelatedTraining
+
+
+class Decorrelated(Reconstruction):
+    """Trains models on their own losses and on the independence of their scores.
+
+    Independence is a property of a whole batch, which must be large, while the networks' intermediate results
+    are kept for a few events only. So each step has two passes: the scores of all events without a graph, from
+    which the gradient of the batch's terms with respect to each score follows; then the gradient of the
+    parameters, a micro-batch at a time, with the scores' gradients handed in. The sum is exactly the gradient of
+    the whole batch.
+
+    Parameters
+    ----------
+    model
+        Network whose output is :class:`ml.members.MembersOutput`.
+    config
+        Training settings.
+    each
+        How to go through the micro-batches on a CPU, see :func:`ml.module.accumulate_gradient`.
+    """
+
+    def __init__(self, model: nn.Module, config: DecorrelatedTraining, each: Map = map) -> None:
+        super().__init__(model, own_loss, config, each, validated=None)
+        self.objective = config.objective
+        # With the module, so that a resumed run goes on with them; the model itself does not know them.
+        self.register_buffer("multiplier", torch.zeros(self.objective.n_terms, dtype=torch.float64))
+        self._validation_scores: list[Tensor] = []
+
+    multiplier: Tensor
+
+    @torch.no_grad()
+    def scores(self, image_NCHW: Tensor) -> Tensor:
+        """Scores of a batch, shape (n, K), a micro-batch at a time."""
+        parts = micro_batches(image_NCHW, self.micro_batch)
+        return torch.cat([self.model(part.to_dense()).score for part in parts])
+
+    def training_step(self, image_NCHW: Tensor, batch_index: int) -> None:
+        """One step of the optimiser on one batch, and of the multipliers."""
+        score_NK = self.scores(image_NCHW).requires_grad_()
+        with torch.enable_grad(), torch.autocast(self.device.type, enabled=False):
+            terms = self.objective.terms(score_NK)
+            value = self.objective.value(terms, self.multiplier)
+            (gradient_NK,) = torch.autograd.grad(value, score_NK)
+        n_events = len(image_NCHW)
+
+        def loss(gradient: Tensor, output: MembersOutput) -> Tensor:
+            # The step averages over the events; the terms are the whole batch's.
+            return output.own_loss + n_events * (gradient * output.score).sum(1)
+
+        self.loss, plain = loss, self.loss
+        try:
+            self.optimise(image_NCHW, batch_index, gradient_NK)
+        finally:
+            self.loss = plain
+        self.multiplier.copy_(self.objective.updated(self.multiplier, terms.detach()))
+        self.log("train_disco", pairwise(score_NK.detach()), on_step=False, on_epoch=True, batch_size=n_events)
+
+    def validation_step(self, image_NCHW: Tensor, batch_index: int) -> None:  # noqa: ARG002 (Lightning's signature)
+        """The members' own losses; scores are kept, for the terms of all events together."""
+        output = self.model(image_NCHW)
+        self._validation_scores.append(torch.cat([output.score, output.own_loss[:, None]], dim=1))
+
+    def on_validation_epoch_end(self) -> None:
+        """Loss with the terms of all validation events together, and the distance correlation."""
+        both = torch.cat(self._validation_scores)
+        self._validation_scores.clear()
+        score_NK, loss_N = both[:, :-1], both[:, -1]
+        self.log("val_loss", loss_N.double().mean() + self.objective.merit(self.objective.terms(score_NK)))
+        self.log("val_disco", pairwise(score_NK))

@@ -1,0 +1,145 @@
+"""The dense autoencoders of the double-autoencoder paper."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from darktrigger.config import StrictModel
+from imaging.dense import OBJECTS
+from imaging.objects.layout import N_INPUTS, N_SLOTS
+from ml.decorrelation import AnyObjective, DiscoPenalty
+from ml.members import MembersOutput, SeveralScores
+from ml.training_config import Count, DecorrelatedTraining
+
+#: Score of a member: mean squared error.
+SCORE = "mse"
+
+
+class ObjectScale(StrictModel):
+    """What the inputs are divided by, so that they are of order 1.
+
+    The paper has them "each normalized to 1"; by what is not said.
+
+    Parameters
+    ----------
+    pt, eta, phi
+        GeV, and radians for phi.
+    """
+
+    pt: Annotated[float, Field(gt=0)] = 100.0
+    eta: Annotated[float, Field(gt=0)] = 3.0
+    phi: Annotated[float, Field(gt=0)] = math.pi
+
+
+class DoubleAEConfig(SeveralScores):
+    """Size of the autoencoders; the default is the paper's.
+
+    Parameters
+    ----------
+    members
+        Autoencoders, trained at once; a single one is the paper's comparison.
+    units
+        Of the encoder's hidden layers; the decoder mirrors them.
+    latents
+        Size of the bottleneck.
+    scale
+        Of the inputs.
+    """
+
+    members: Count = 2
+    units: Annotated[tuple[Count, ...], Field(min_length=1)] = (256, 128, 64, 32)
+    latents: Count = 5
+    scale: ObjectScale = ObjectScale()
+
+    def score_names(self) -> tuple[str, ...]:
+        """``mse1``, ``mse2``, ..."""
+        return tuple(f"{SCORE}{number}" for number in range(1, self.members + 1))
+
+    def input_kind(self) -> str:
+        """Objects."""
+        return OBJECTS
+
+
+class DoubleAETraining(DecorrelatedTraining):
+    """As in the paper, section III: Adam, batches of 10,000, 1000 epochs, patience 10, lambda 100."""
+
+    epochs: Count = 1000
+    batch_size: Count = 10_000
+    micro_batch: Count | None = 2500
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    augmentation: Literal[False] = False
+    objective: AnyObjective = DiscoPenalty()
+
+
+class DenseAutoEncoder(nn.Module):
+    """Ten dense layers without biases; ReLU between them, none at the bottleneck and the end."""
+
+    def __init__(self, inputs: int, units: tuple[int, ...], latents: int) -> None:
+        super().__init__()
+        self.encoder = _dense(inputs, *units, latents)
+        self.decoder = _dense(latents, *reversed(units), inputs)
+
+    def forward(self, x_NK: Tensor) -> Tensor:
+        """Rebuild inputs of shape (n, 57)."""
+        rebuilt: Tensor = self.decoder(self.encoder(x_NK))
+        return rebuilt
+
+
+def _dense(*widths: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for before, after in pairwise(widths):
+        layers += [nn.Linear(before, after, bias=False), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+class DoubleAE(nn.Module):
+    """Autoencoders of leptons, jets and missing E_T whose errors are trained to be independent.
+
+    An event is anomalous where all of them rebuild it badly; those that one alone rebuilds badly tell how many of
+    them are background. Takes objects as they are measured, GeV and radians; the scaling is part of the model.
+
+    Reference: V. Mikuni, B. Nachman and D. Shih, Online-compatible unsupervised nonresonant anomaly detection,
+    Phys. Rev. D 105 (2022) 055006.
+
+    Parameters
+    ----------
+    config
+        Number and size of the autoencoders.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml.models.double_ae import DoubleAE, DoubleAEConfig
+    >>> output = DoubleAE(DoubleAEConfig())(torch.zeros(4, 57))
+    >>> tuple(output.score.shape)
+    (4, 2)
+    """
+
+    def __init__(self, config: DoubleAEConfig) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(
+            DenseAutoEncoder(N_INPUTS, config.units, config.latents) for _ in range(config.members)
+        )
+        scale = torch.tensor([config.scale.pt, config.scale.eta, config.scale.phi]).repeat(N_SLOTS)
+        self.register_buffer("scale", scale, persistent=False)
+        self.reset_parameters()
+
+    scale: Tensor
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Glorot-uniform weights, which are Keras' default."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight, generator=generator)
+
+    def forward(self, objects_NK: Tensor) -> MembersOutput:
+        """Mean squared error of each autoencoder for objects (n, 57), GeV and radians."""
+        scaled_NK = objects_NK / self.scale
+        error_NM = torch.stack([(member(scaled_NK) - scaled_NK).square().mean(1) for member in self.members], dim=1)
+        return MembersOutput(error_NM, error_NM.sum(1))

@@ -1,0 +1,83 @@
+"""Pairs of image models with decorrelated scores."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from pydantic import ValidationError
+
+from ml.config import run_config
+from ml.data import load_background
+from ml.export import export_run
+from ml.models.codae import CoDAE, CoDAEConfig
+from ml.models.excess import Excess, ExcessConfig, loss
+from ml.models.pair import MemberConfig, Pair, PairConfig
+from ml.run_folder import load_model
+from ml.scores import SCORES, score
+from ml.training import train
+
+SMALL_CODAE = {"filters": [8, 8], "groups": 2}
+
+
+def test_members_are_the_models_themselves() -> None:
+    config = PairConfig(
+        members=(
+            MemberConfig(member="codae", score="bce", model=SMALL_CODAE),
+            MemberConfig(member="excess", score="excess"),
+        )
+    )
+    assert config.input_kind() == "coarse E_T"
+    assert config.score_names() == ("bce1", "excess2")
+    pair = Pair(config).eval()
+    codae, excess = CoDAE(CoDAEConfig.model_validate(SMALL_CODAE)).eval(), Excess(ExcessConfig())
+    codae.load_state_dict(pair.members[0].state_dict())
+    excess.load_state_dict(pair.members[1].state_dict())
+    image = torch.rand(3, 3, 72, 58, generator=torch.Generator().manual_seed(0))
+    image *= image > 0.7
+    mask = (image[:, :1] > 0).float()
+    with torch.no_grad():
+        output = pair(image)
+        found_codae, found_excess = codae(mask), excess(image)
+    torch.testing.assert_close(output.score[:, 0], SCORES["bce"].function(mask, found_codae))
+    torch.testing.assert_close(output.score[:, 1], SCORES["excess"].function(image, found_excess))
+    expected = SCORES["bce"].function(mask, found_codae) + loss(image, found_excess)
+    torch.testing.assert_close(output.own_loss, expected)
+    torch.testing.assert_close(score("excess2").function(image, output), output.score[:, 1])
+
+
+def test_masks_alone_need_no_calorimeters() -> None:
+    members = tuple(MemberConfig(member="heimel", score="sse") for _ in range(2))
+    assert PairConfig(members=members).input_kind() == "coarse mask"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"score": "z1"}, "a codae has no 'z1'"),
+        ({"score": "energy"}, "expected one of bce"),
+        ({"model": {"filtres": [8]}}, "filtres"),
+        ({"member": "cct"}, "member"),
+    ],
+)
+def test_wrong_members_are_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        MemberConfig.model_validate({"member": "codae", "score": "bce"} | change)
+
+
+def test_unknown_score_name() -> None:
+    with pytest.raises(KeyError):
+        score("nothing1")
+
+
+def test_train_and_export(background: Path, tmp_path: Path) -> None:
+    settings = {"epochs": 1, "batch_size": 20, "micro_batch": 8, "validation_fraction": 0.3}
+    train("pair", [background], tmp_path / "run", run_config("pair", {"training": settings}))
+    export_run(tmp_path / "run", tmp_path / "pair.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "pair.onnx")
+    images = load_background([background], "coarse E_T").dense(np.arange(4))
+    found = session.run(["excess_tracks1", "missing_e_t2"], {"image": images.numpy()})
+    with torch.no_grad():
+        expected = load_model(tmp_path / "run")(images).score
+    np.testing.assert_allclose(np.stack(found, 1), expected.numpy(), rtol=1e-4, atol=1e-4)
