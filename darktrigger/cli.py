@@ -11,6 +11,7 @@ from rich.logging import RichHandler
 
 import analysis.cli
 import darktrigger.chain.cli
+import darktrigger.report.cli
 import generation.cli
 import generation.validation_cli
 import imaging.cli
@@ -25,7 +26,15 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for stage in (generation.cli, generation.validation_cli, imaging.cli, ml.cli, analysis.cli, darktrigger.chain.cli):
+for stage in (
+    generation.cli,
+    generation.validation_cli,
+    imaging.cli,
+    ml.cli,
+    analysis.cli,
+    darktrigger.chain.cli,
+    darktrigger.report.cli,
+):
     app.add_typer(stage.app)
 
 
