@@ -10,7 +10,7 @@ from pydantic import Field
 from darktrigger.config import StrictModel, validate
 from darktrigger.errors import ConfigError
 from generation.pileup import PoolConfig
-from generation.processes import PROCESSES
+from generation.processes import processes
 from generation.processes.base import Process
 from generation.processes.user import CommandFile
 
@@ -57,7 +57,7 @@ def make_process(name: str, settings: dict[str, Any], source: str = "process set
     if name.endswith(".cmnd"):
         commands = CommandFile.read(name)
         return validate(CommandFile, {"commands": commands.commands} | settings, source)
-    if name not in PROCESSES:
-        known = ", ".join(PROCESSES)
+    if name not in processes():
+        known = ", ".join(processes())
         raise ConfigError(f"unknown process '{name}'; expected one of {known}, or a Pythia command file (.cmnd)")
-    return validate(PROCESSES[name], settings, source)
+    return validate(processes()[name], settings, source)

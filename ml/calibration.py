@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from darktrigger.config import StrictModel, validate
 from darktrigger.files import read_json
-from ml.scores import SCORES, Direction, latent_direction
+from ml.registry import score
+from ml.scores import Direction, latent_direction
 
 CALIBRATION = "calibration.json"
 
@@ -39,7 +40,7 @@ def evaluate(model: nn.Module, batches: Iterable[Tensor], names: Iterable[str]) 
     for image_NCHW in batches:
         output = model(image_NCHW)
         for name, part in parts.items():
-            part.append(SCORES[name].function(image_NCHW, output))
+            part.append(score(name).function(image_NCHW, output))
     return {name: torch.cat(part) for name, part in parts.items()}
 
 
@@ -53,7 +54,7 @@ def calibrate(scores: dict[str, Tensor], activity_N: Tensor) -> Calibration:
     levels = torch.tensor(QUANTILES, dtype=torch.float64)
     calibrated = {}
     for name, score_N in scores.items():
-        direction = SCORES[name].direction or latent_direction(score_N, activity_N)
+        direction = score(name).direction or latent_direction(score_N, activity_N)
         values = torch.quantile(score_N.double(), levels).tolist()
         quantiles = {f"{level:g}": value for level, value in zip(QUANTILES, values, strict=True)}
         calibrated[name] = ScoreCalibration(direction=direction, quantiles=quantiles)

@@ -25,9 +25,9 @@ from ml.calibration import read_calibration
 from ml.data import PlainBatches, load_images
 from ml.distillation import TARGETS, read_targets
 from ml.quantize import Batch, to_float16, to_int8
-from ml.registry import Family, family
+from ml.registry import Family, family, score
 from ml.run_folder import RunRecord, load_model, read_config, read_record
-from ml.scores import SCORES, select
+from ml.scores import select
 
 METADATA_KEY = "darktrigger"
 RECONSTRUCTION = "reconstruction"
@@ -66,7 +66,7 @@ class Scorer(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """One tensor of shape (n,) for each score; the reconstruction has the image's shape."""
         output = self.model(image)
-        scores = tuple(SCORES[name].function(image, output) for name in self.names)
+        scores = tuple(score(name).function(image, output) for name in self.names)
         return (*scores, output.reconstruction) if self.reconstruction else scores
 
 

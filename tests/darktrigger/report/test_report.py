@@ -87,7 +87,7 @@ def test_every_kind_of_block_is_escaped() -> None:
     )
     page = Page(render(Report(HOSTILE, (Section("Blocks", blocks),))))
     assert "script" not in page.tags
-    assert page.text.count(HOSTILE) == 10
+    assert page.text.count(HOSTILE) == 11
     assert page.values("alt") == [HOSTILE, HOSTILE]
 
 
