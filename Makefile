@@ -23,7 +23,7 @@ docs: venv
 
 # Executes the tutorial in place.
 tutorial: venv
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter execute --inplace docs/tutorial.ipynb
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/execute_tutorial.py
 
 venv: $(VENV)/.installed
 

@@ -66,8 +66,8 @@ def separation(summary: Summary) -> Table:
             summary.scores[score].source,
             summary.scores[score].direction.value,
             measured(figures.auroc, PER_CENT),
-            interval(figures.fpr_at_tpr and figures.fpr_at_tpr.fpr, PER_CENT),
-            plain(figures.fpr_at_tpr and figures.fpr_at_tpr.tpr * PER_CENT),
+            interval(None if figures.fpr_at_tpr is None else figures.fpr_at_tpr.fpr, PER_CENT),
+            plain(None if figures.fpr_at_tpr is None else figures.fpr_at_tpr.tpr * PER_CENT),
         )
         for signal, scores in summary.signals.items()
         for score, figures in scores.items()
