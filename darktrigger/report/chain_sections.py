@@ -15,7 +15,6 @@ from darktrigger.report.files import listing, markdown_table, picture, pictures_
 _TABLES = {
     "auroc": "AUROC in %, on all held-out events, with 68% interval.",
     "fpr": "False positive rate in % at the quoted signal efficiency, with 68% interval.",
-    "dominance": "Almost stochastic order of the scores.",
     "reconstruction": "Quality of the reconstruction.",
     "compression": "Compressed models against their reference.",
 }
@@ -66,6 +65,8 @@ class ChainFolder:
         for name, caption in _TABLES.items():
             if (folder / f"{name}.md").exists():
                 yield markdown_table(folder / f"{name}.md", caption)
+        if (folder / "dominance.md").exists():
+            yield listing(folder / "dominance.md", "Almost stochastic order of the scores")
         plots = pictures_of(sorted((folder / "plots").glob("*.png")), [""])
         if plots:
             yield Pictures("Plots of the evaluation", plots, folded=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Sequence
+from itertools import dropwhile, takewhile
 from pathlib import Path
 
 from darktrigger.errors import UnreadableFileError
@@ -51,14 +52,15 @@ def pictures_of(paths: Iterable[Path], prefixes: Sequence[str]) -> tuple[Picture
 
 
 def markdown_table(path: Path, caption: str) -> Table:
-    """The table of a Markdown file, whose cells hold no pipes; short rows are filled up.
+    """The first table of a Markdown file, whose cells hold no pipes; short rows are filled up.
 
     Raises
     ------
     UnreadableFileError
         Absent, not text, or without a table.
     """
-    lines = [line.strip() for line in read_text(path).splitlines() if line.lstrip().startswith("|")]
+    text = dropwhile(lambda line: not line.startswith("|"), read_text(path).splitlines())
+    lines = list(takewhile(lambda line: line.startswith("|"), text))
     if len(lines) < 2:
         raise UnreadableFileError(path, "holds no Markdown table")
     header, _, *rows = (tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines)
@@ -66,6 +68,6 @@ def markdown_table(path: Path, caption: str) -> Table:
     return Table(caption, header, tuple((row + ("",) * width)[:width] for row in rows))
 
 
-def listing(path: Path) -> Listing:
+def listing(path: Path, caption: str = "") -> Listing:
     """A text file as it is."""
-    return Listing(path.name, read_text(path))
+    return Listing(caption or path.name, read_text(path))

@@ -123,7 +123,9 @@ def test_a_picture_that_is_none(tmp_path: Path, content: bytes) -> None:
 
 def test_markdown_table(tmp_path: Path) -> None:
     path = tmp_path / "table.md"
-    path.write_text("### AUROC\n\n| Score | SUEP |\n| --- | --- |\n| bce | 90 [89, 91] |\n| sse |\n\nIn brackets ...\n")
+    path.write_text(
+        "### AUROC\n\n| Score | SUEP |\n| --- | --- |\n| bce | 90 [89, 91] |\n| sse |\n\n| Other |\n| --- |\n| 1 |\n"
+    )
     assert markdown_table(path, "AUROC") == Table("AUROC", ("Score", "SUEP"), (("bce", "90 [89, 91]"), ("sse", "")))
     path.write_text("nothing\n")
     with pytest.raises(UnreadableFileError, match="holds no Markdown table"):
