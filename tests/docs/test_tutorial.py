@@ -42,7 +42,8 @@ def test_tutorial_executes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         (tmp_path / name).symlink_to(ROOT / name)
     command = tmp_path / "bin" / "darktrigger"
     command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "from darktrigger.cli import main; main()" "$@"\n')
+    start = "import sys; sys.argv[0] = 'darktrigger'; from darktrigger.cli import main; main()"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{start}" "$@"\n')
     command.chmod(0o755)
     assert shutil.which("bash")
     monkeypatch.setenv("PATH", f"{command.parent}{os.pathsep}{os.environ['PATH']}")
