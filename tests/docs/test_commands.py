@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import pytest
 import typer
 
@@ -61,7 +60,6 @@ def test_commands_of_the_tutorial_exist() -> None:
 def test_the_home_page_has_every_command() -> None:
     text = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `darktrigger ([\w-]+)", text, re.MULTILINE)) == set(COMMANDS)
-    assert all(isinstance(command, click.Command) for command in COMMANDS.values())
 
 
 def test_a_wrong_option_is_found() -> None:
