@@ -7,7 +7,7 @@ offers one under the entry-point group :data:`GROUP`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -158,7 +158,7 @@ def added_families() -> dict[str, Family]:
 
 
 def family(name: str) -> Family:
-    """Look a model family up.
+    """Look a model family up, with the scores that name it.
 
     Raises
     ------
@@ -168,7 +168,9 @@ def family(name: str) -> Family:
     known = FAMILIES if name in FAMILIES else FAMILIES | added_families()
     if name not in known:
         raise ConfigError(f"model: {unknown_key_message(name, set(known)).replace('key', 'family')}")
-    return known[name]
+    spec = known[name]
+    further = tuple(key for key, each in SCORES.items() if name in each.families and key not in spec.scores)
+    return replace(spec, scores=spec.scores + further) if further else spec
 
 
 def score(name: str) -> Score:

@@ -120,10 +120,13 @@ class Score:
     direction
         Whether higher or lower values are more anomalous; None where the training decides,
         see :func:`latent_direction`.
+    families
+        Model families that have the score, beside those that name it themselves.
     """
 
     function: Callable[[Tensor, Any], Tensor]
     direction: Direction | None
+    families: tuple[str, ...] = ()
 
 
 SCORES: dict[str, Score] = {

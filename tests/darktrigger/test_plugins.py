@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ from generation.detector import load_card
 from generation.processes import processes
 from ml import registry
 from ml.registry import FAMILIES, added_families, family, score
-from ml.scores import SCORES
+from ml.scores import SCORES, Score
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
@@ -51,8 +52,14 @@ def install(folder: Path, group: str, name: str, value: str, monkeypatch: pytest
     monkeypatch.syspath_prepend(str(folder))
 
 
+def brightest(image_NCHW: torch.Tensor, output: Any) -> torch.Tensor:
+    """A score that a contributor adds to ml/scores.py, for a model that does not know of it."""
+    return output.reconstruction.amax((1, 2, 3))
+
+
 def test_a_model_with_a_score_in_one_file(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drop(ml.models, EXAMPLES / "tiny.py", tmp_path / "models", monkeypatch)
+    monkeypatch.setitem(SCORES, "brightest", Score(brightest, "higher", families=("tiny",)))
     qcd = tmp_path / "qcd.parquet"
     train_config = tmp_path / "train.yaml"
     train_config.write_text("model: {hidden: 4}\ntraining: {epochs: 1, batch_size: 8}\n")
@@ -65,7 +72,8 @@ def test_a_model_with_a_score_in_one_file(tmp_path: Path, data: Path, monkeypatc
         assert result.exit_code == 0, result.output
     trigger = Trigger(tmp_path / "tiny.onnx")
     assert trigger.metadata.family == "tiny"
-    assert list(trigger.directions) == ["bce", "worst_pixel"]
+    assert list(trigger.directions) == ["bce", "worst_pixel", "brightest"]
+    assert family("codae") is FAMILIES["codae"]
 
 
 def test_the_own_score_of_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
