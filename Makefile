@@ -1,10 +1,11 @@
-# make demo: the whole chain from generation on; make test: the tests. Both make .venv first.
+# make demo: the whole chain from generation on; make test: the tests; make docs: the documentation. All make
+# .venv first.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH ?= 2.13.0
 
-.PHONY: demo test lint venv clean
+.PHONY: demo test lint docs tutorial venv clean
 
 demo: venv
 	$(BIN)/darktrigger run configs/demo.yaml
@@ -17,13 +18,20 @@ lint: venv
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: venv
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# Executes the tutorial in place.
+tutorial: venv
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/execute_tutorial.py
+
 venv: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml scripts/install_torch.sh
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	sh scripts/install_torch.sh $(BIN)/python $(TORCH)
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --editable '.[docs,test]'
 	touch $@
 
 clean:

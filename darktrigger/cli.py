@@ -11,6 +11,7 @@ from rich.logging import RichHandler
 
 import analysis.cli
 import darktrigger.chain.cli
+import darktrigger.report.cli
 import generation.cli
 import generation.validation_cli
 import imaging.cli
@@ -34,6 +35,7 @@ for stage in (
     ml.cli,
     analysis.cli,
     darktrigger.chain.cli,
+    darktrigger.report.cli,
 ):
     app.add_typer(stage.app)
 

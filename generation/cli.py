@@ -60,16 +60,17 @@ def generate(
     workers: Workers = None,
 ) -> None:
     """Generate a process with Pythia 8 and simulate the detector, to a Delphes ROOT file."""
-    from generation.processes import PROCESSES
+    from generation.processes import PROCESSES, processes
     from generation.sample import generate_sample
 
-    if not process.endswith(".cmnd") and process not in PROCESSES:
-        known = ", ".join(PROCESSES)
-        raise typer.BadParameter(f"no process '{process}'; there are {known}, and Pythia command files (.cmnd)")
+    known = PROCESSES if process in PROCESSES else processes()
+    if not process.endswith(".cmnd") and process not in known:
+        names = ", ".join(known)
+        raise typer.BadParameter(f"no process '{process}'; there are {names}, and Pythia command files (.cmnd)")
     settings = _settings(config, pileup, detector, card)
     changes = dict(settings.process)
     if mass is not None:
-        if process not in PROCESSES or "mass" not in PROCESSES[process].model_fields:
+        if process not in known or "mass" not in known[process].model_fields:
             raise typer.BadParameter(f"process '{process}' has no mass")
         changes["mass"] = mass
     if ht_filter is not None:

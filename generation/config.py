@@ -10,7 +10,7 @@ from pydantic import Field
 from darktrigger.config import StrictModel, validate
 from darktrigger.errors import ConfigError
 from generation.pileup import PoolConfig
-from generation.processes import PROCESSES
+from generation.processes import PROCESSES, processes
 from generation.processes.base import Process
 from generation.processes.user import CommandFile
 
@@ -57,7 +57,8 @@ def make_process(name: str, settings: dict[str, Any], source: str = "process set
     if name.endswith(".cmnd"):
         commands = CommandFile.read(name)
         return validate(CommandFile, {"commands": commands.commands} | settings, source)
-    if name not in PROCESSES:
-        known = ", ".join(PROCESSES)
-        raise ConfigError(f"unknown process '{name}'; expected one of {known}, or a Pythia command file (.cmnd)")
-    return validate(PROCESSES[name], settings, source)
+    known = PROCESSES if name in PROCESSES else processes()
+    if name not in known:
+        names = ", ".join(known)
+        raise ConfigError(f"unknown process '{name}'; expected one of {names}, or a Pythia command file (.cmnd)")
+    return validate(known[name], settings, source)

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from darktrigger.config import StrictModel, validate
 from darktrigger.files import read_json
-from ml.scores import Direction, latent_direction, score
+from ml.registry import score
+from ml.scores import Direction, latent_direction
 
 CALIBRATION = "calibration.json"
 

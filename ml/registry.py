@@ -1,22 +1,32 @@
-"""Model families by name; adding one takes a file in ``ml/models`` and a line here."""
+"""Model families by name: those listed here, and any that is added in one file.
+
+A module in ``ml/models`` that has a :class:`Family` called ``FAMILY`` is found under its own name; an installed package
+offers one under the entry-point group :data:`GROUP`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 from torch import Tensor
 
 from darktrigger.config import StrictModel, unknown_key_message
 from darktrigger.errors import ConfigError
+from darktrigger.plugins import in_package, installed, joined
+from ml import models
 from ml.energy_scores import inverse_dice_loss
 from ml.inputs import ChoosesInput
 from ml.members import SeveralScores, own_loss
 from ml.models import cae, cct, codae, codvae, convae, dirichlet, double_ae, excess, heimel, nae, pair, student
 from ml.nae.config import AutoencoderTraining, NAETraining
-from ml.scores import bce, sse
+from ml.scores import SCORES, Score, bce, member_score, sse
 from ml.training_config import DistillationTraining, SupervisedTraining, TrainingConfig
+
+#: Entry points of installed packages that bring a family each.
+GROUP = "darktrigger.models"
 
 
 @dataclass(frozen=True)
@@ -37,9 +47,12 @@ class Family:
         supervised training it maps labels (n,) instead, 0 for background, and in distillation the
         teacher's scores (n,).
     scores
-        Names in :data:`ml.scores.SCORES`; the default where the configuration chooses, see :meth:`score_names`.
+        Names in :data:`ml.scores.SCORES`, or of ``own_scores``; the default where the configuration chooses, see
+        :meth:`score_names`.
     training
         Its training configuration, which holds its defaults and says on what events it trains.
+    own_scores
+        Scores that come with the family, by name.
     validated
         What of the output the validation SSIM compares with the image, where the highest says which epoch is
         best; None where the lowest validation loss does.
@@ -57,6 +70,7 @@ class Family:
     loss: Callable[[Tensor, Any], Tensor]
     scores: tuple[str, ...]
     training: type[TrainingConfig] = TrainingConfig
+    own_scores: Mapping[str, Score] = field(default_factory=dict, hash=False)
     validated: str | None = "reconstruction"
     reconstructs: bool = True
     sums_channels: bool = False
@@ -180,14 +194,49 @@ FAMILIES: dict[str, Family] = {
 }
 
 
+@cache
+def added_families() -> dict[str, Family]:
+    """Families that are not listed above.
+
+    Raises
+    ------
+    ConfigError
+        Two families or two scores of one name, or a plug-in that cannot be used.
+    """
+    added = joined("model families", in_package(models, "FAMILY", Family), installed(GROUP, Family))
+    joined("model families", FAMILIES, added)
+    joined("scores", SCORES, *(dict(spec.own_scores) for spec in added.values()))
+    return added
+
+
 def family(name: str) -> Family:
-    """Look a model family up.
+    """Look a model family up, with the scores that name it.
 
     Raises
     ------
     ConfigError
         There is none of that name.
     """
-    if name not in FAMILIES:
-        raise ConfigError(f"model: {unknown_key_message(name, set(FAMILIES)).replace('key', 'family')}")
-    return FAMILIES[name]
+    known = FAMILIES if name in FAMILIES else FAMILIES | added_families()
+    if name not in known:
+        raise ConfigError(f"model: {unknown_key_message(name, set(known)).replace('key', 'family')}")
+    spec = known[name]
+    further = tuple(key for key, each in SCORES.items() if name in each.families and key not in spec.scores)
+    return replace(spec, scores=spec.scores + further) if further else spec
+
+
+def score(name: str) -> Score:
+    """Look a score up: one of everybody's, a family's own, or that of a member of a model with several.
+
+    Raises
+    ------
+    ConfigError
+        There is none of that name.
+    """
+    if name in SCORES:
+        return SCORES[name]
+    own = {key: each for spec in added_families().values() for key, each in spec.own_scores.items()}
+    found = own.get(name) or member_score(name)
+    if found is None:
+        raise ConfigError(f"score: {unknown_key_message(name, set(SCORES) | set(own)).replace('key', 'score')}")
+    return found

@@ -126,10 +126,13 @@ class Score:
     direction
         Whether higher or lower values are more anomalous; None where the training decides,
         see :func:`latent_direction`.
+    families
+        Model families that have the score, beside those that name it themselves.
     """
 
     function: Callable[[Tensor, Any], Tensor]
     direction: Direction | None
+    families: tuple[str, ...] = ()
 
 
 SCORES: dict[str, Score] = {
@@ -156,22 +159,14 @@ SCORES: dict[str, Score] = {
 }
 
 
-def score(name: str) -> Score:
-    """A score by its name; of models with several members, a name ends in the member's number from 1 on.
-
-    Raises
-    ------
-    KeyError
-        There is none of that name.
-    """
-    if name in SCORES:
-        return SCORES[name]
-    base, index = name[:-1], int(name[-1]) - 1
-    if base not in (*SCORES, "mse"):
-        raise KeyError(name)
+def member_score(name: str) -> Score | None:
+    """Score of a member of a model with several, whose name ends in its number from 1 on; None of another name."""
+    base, number = name.rstrip("0123456789"), name[len(name.rstrip("0123456789")) :]
+    if base not in (*SCORES, "mse") or not number or int(number) < 1:
+        return None
 
     def of_member(image_NCHW: Tensor, output: Any) -> Tensor:  # noqa: ARG001 (the signature of all scores)
-        member_N: Tensor = output.score[:, index]
+        member_N: Tensor = output.score[:, int(number) - 1]
         return member_N
 
     # Members have their anomalous end up, whatever the direction of the score alone.

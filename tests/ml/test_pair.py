@@ -8,14 +8,16 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from darktrigger.errors import ConfigError
 from ml.config import run_config
 from ml.data import load_background
 from ml.export import export_run
 from ml.models.codae import CoDAE, CoDAEConfig
 from ml.models.excess import Excess, ExcessConfig, loss
 from ml.models.pair import MemberConfig, Pair, PairConfig
+from ml.registry import score
 from ml.run_folder import load_model
-from ml.scores import SCORES, score
+from ml.scores import SCORES
 from ml.training import train
 
 SMALL_CODAE = {"filters": [8, 8], "groups": 2}
@@ -67,7 +69,7 @@ def test_wrong_members_are_refused(change: dict[str, object], message: str) -> N
 
 
 def test_unknown_score_name() -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(ConfigError, match="nothing1"):
         score("nothing1")
 
 
