@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from analysis.evaluation.reconstruction import (
 )
 from analysis.evaluation.rows import Benchmark, rows_of
 from analysis.evaluation.tables import auroc_table, fpr_table, rejection_table
-from analysis.scores import BASELINES, JET_BASELINES
+from analysis.scores import BASELINES, JET_BASELINES, OBJECT_BASELINES
 from analysis.trigger import Trigger
 from darktrigger.errors import AnalysisError
 from darktrigger.files import fingerprint, write_json, write_text
@@ -93,7 +93,7 @@ def evaluate(
     triggers = _with_reference(triggers, reference)
     models = group_models(triggers)
     sources = _open(paths, triggers)
-    rows = rows_of(models, JET_BASELINES if isinstance(sources[0], JetFile) else BASELINES)
+    rows = rows_of(models, _baselines(sources[0]))
     background = _background(config.background, sources)
     samples = collect(triggers, sources, config, background)
     if config.weights == "unit":
@@ -166,6 +166,12 @@ def _background(name: str | None, sources: Sequence[ImageSource | JetFile]) -> i
     if name.lower() not in labels:
         raise AnalysisError(f"background: no class is named '{name}'; the files name {', '.join(sorted(labels))}")
     return labels[name.lower()]
+
+
+def _baselines(source: ImageSource | JetFile) -> Collection[str]:
+    if isinstance(source, JetFile):
+        return JET_BASELINES
+    return OBJECT_BASELINES if source.has_objects else BASELINES
 
 
 def _benchmarks(samples: dict[Key, Sample], sources: Sequence[ImageSource | JetFile]) -> dict[Key, Benchmark]:

@@ -93,10 +93,16 @@ JET_BASELINES: dict[str, Baseline] = {
 }
 
 
+#: The same for objects: those that look at no image.
+OBJECT_BASELINES: dict[str, Baseline] = {
+    name: baseline for name, baseline in BASELINES.items() if not baseline.columns & set(CHANNELS)
+}
+
+
 def baselines_of(events: ImageSet | JetSet | ObjectSet) -> dict[str, Baseline]:
-    """Scores that need no model, of events or of jets; of objects those that look at no image."""
+    """Scores that need no model, of images, of jets or of objects."""
     if isinstance(events, ObjectSet):
-        return {name: baseline for name, baseline in BASELINES.items() if not baseline.columns & set(CHANNELS)}
+        return OBJECT_BASELINES
     return JET_BASELINES if isinstance(events, JetSet) else BASELINES
 
 

@@ -11,7 +11,7 @@ from imaging.convert import Sample
 from imaging.dense import INPUT_SHAPES, OBJECTS
 from imaging.image_file import iterate_image_file, read_metadata
 from imaging.image_set import ImageSet
-from imaging.objects.object_file import is_object_file, iterate_object_file, object_label_names
+from imaging.objects.object_file import CHALLENGE_SUFFIXES, is_object_file, iterate_object_file, object_label_names
 from imaging.objects.object_set import ObjectSet
 from imaging.paper_file import SUFFIX, TOTAL, read_paper_file
 from imaging.sparse import CHANNELS
@@ -101,5 +101,7 @@ def open_images(path: str | Path) -> ImageSource:
     if Path(path).suffix == SUFFIX:
         return ImageSource(str(path), Sample().label_names(), read_paper_file(path).columns, is_coarse=True)
     if is_object_file(path):
-        return ImageSource(str(path), object_label_names(path), frozenset(), is_coarse=False, has_objects=True)
+        # The challenge tells nothing of tracks.
+        columns: frozenset[str] = frozenset(() if Path(path).suffix in CHALLENGE_SUFFIXES else ("n_tracks",))
+        return ImageSource(str(path), object_label_names(path), columns, is_coarse=False, has_objects=True)
     return ImageSource(str(path), read_metadata(path).label_names, frozenset(CHANNELS) | {"n_tracks"}, is_coarse=False)
