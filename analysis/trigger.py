@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from darktrigger.errors import ModelFileError
+from darktrigger.names import label_problem, name_problem, shortened
 from imaging.dense import INPUT_CHANNELS, INPUT_SHAPES, model_input
 from imaging.sparse import SparseImages
 
@@ -160,9 +161,21 @@ class Trigger:
         wanted = [*names, *([RECONSTRUCTION] if reconstruction and self.has_reconstruction else [])]
         for start in range(0, len(images), batch_size):
             image_NCHW = model_input(images[start : start + batch_size], self.metadata.input.kind)
-            outputs = self.session.run(wanted, {"image": image_NCHW})
+            outputs = self._outputs(wanted, image_NCHW)
             scores = dict(zip(names, outputs, strict=False))
             yield Batch(image_NCHW, scores, outputs[len(names)] if len(wanted) > len(names) else None)
+
+    def _outputs(self, wanted: list[str], image_NCHW: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """What the model makes of a batch, of the shapes that the contract promises."""
+        try:
+            outputs: list[NDArray[np.float32]] = self.session.run(wanted, {"image": image_NCHW})
+        except Exception as error:  # noqa: BLE001 (ONNX Runtime's exceptions have no base class of their own)
+            raise ModelFileError(self.path, f"fails on {len(image_NCHW)} events ({error})") from None
+        for name, output in zip(wanted, outputs, strict=True):
+            expected = image_NCHW.shape if name == RECONSTRUCTION else image_NCHW.shape[:1]
+            if output.shape != expected:
+                raise ModelFileError(self.path, f"output '{name}' has shape {output.shape}; expected {expected}")
+        return outputs
 
     def _read_metadata(self) -> TriggerMetadata:
         properties: Mapping[str, str] = self.session.get_modelmeta().custom_metadata_map
@@ -175,7 +188,7 @@ class Trigger:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             raise ModelFileError(self.path, f"metadata key '{where}': {first['msg']}") from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ModelFileError(self.path, f"metadata is not valid JSON ({error})") from None
 
     def _check_input(self) -> None:
@@ -200,6 +213,8 @@ class Trigger:
             raise ModelFileError(self.path, "metadata names no score")
         found = {node.name: (node.type, len(node.shape)) for node in self.session.get_outputs()}
         for name in self.metadata.scores:
+            if problem := name_problem(name) or label_problem(name):
+                raise ModelFileError(self.path, f"score name {shortened(name)} {problem}")
             if name not in found:
                 raise ModelFileError(self.path, f"score '{name}' is not among the outputs ({', '.join(found)})")
             if found[name] != ("tensor(float)", 1):

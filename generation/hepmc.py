@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -12,10 +11,13 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 import pyhepmc
 
-from darktrigger.errors import EmptyInputError, UnreadableFileError
+from darktrigger.errors import BadValueError, DarktriggerError, EmptyInputError, UnreadableFileError
 from generation.events import GenEvents, offsets_of
 
 _STABLE = 1
+
+#: Far beyond any collider, and its square still fits float32.
+_LARGEST = 1e15
 
 
 def read_hepmc(path: str | Path, batch_size: int = 500) -> Iterator[GenEvents]:
@@ -28,6 +30,8 @@ def read_hepmc(path: str | Path, batch_size: int = 500) -> Iterator[GenEvents]:
     ------
     UnreadableFileError
         Absent, not HepMC, or broken on the way.
+    BadValueError
+        Numbers that are not finite or beyond all scales.
     EmptyInputError
         No events.
     """
@@ -65,6 +69,16 @@ class _Event:
         self.number = event.event_number
         self.weight = event.weights[0] if event.weights else 1.0
         self.cross_section = event.cross_section.xsec() if event.cross_section else 0.0
+
+
+    def problem(self) -> str | None:
+        """What no generator writes: numbers that are not finite, or too large for the detector's arithmetic."""
+        for name, values in self.particles.items():
+            if name != "pid" and not (np.abs(values) < _LARGEST).all():
+                return f"{name} of a particle is not a number below {_LARGEST:g} GeV or mm"
+        if not np.isfinite([self.weight, self.cross_section]).all():
+            return f"weight {self.weight} or cross-section {self.cross_section} is not finite"
+        return None
 
 
 class _CountingFile(io.RawIOBase):
@@ -118,12 +132,18 @@ def _events(path: str | Path) -> Iterator[_Event]:
             file = _CountingFile(cast("BinaryIO", plain))
             buffered = io.BufferedReader(file)
             with pyhepmc.open(cast("Any", buffered)) as stream:
-                for event in stream:
+                for found in stream:
                     n_read += 1
-                    yield _Event(event)
+                    event = _Event(found)
+                    if problem := event.problem():
+                        raise BadValueError(path, f"event {n_read}: {problem}")
+                    yield event
             while buffered.read(1 << 20):
                 pass
-    except (OSError, RuntimeError, EOFError, zlib.error) as error:
+    except DarktriggerError:
+        raise
+    # What pyhepmc cannot parse surfaces as almost any exception.
+    except Exception as error:
         raise UnreadableFileError(path, f"is not a sound HepMC file ({error})") from error
     if n_read != file.n_events:
         raise UnreadableFileError(path, f"is truncated or damaged ({n_read} of {file.n_events} events can be read)")

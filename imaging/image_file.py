@@ -123,10 +123,24 @@ def from_batch(batch: pa.RecordBatch, path: str | Path) -> ImageSet:
     Raises
     ------
     BadValueError
-        A pixel number outside its grid, or an E_T that is not finite.
+        A null, a pixel number outside its grid or out of order, an E_T, weight or mass that is not finite, or an H_T
+        that is infinite.
     """
+    _check_values(batch, path)
     channels = [_channel(batch, name, path) for name in CHANNELS]
     return ImageSet(SparseImages(*channels), **{name: batch[name].to_numpy(zero_copy_only=False) for name in COLUMNS})
+
+
+def _check_values(batch: pa.RecordBatch, path: str | Path) -> None:
+    for name in SCHEMA.names:
+        column = batch[name]
+        if column.null_count or (pa.types.is_list(column.type) and column.flatten().null_count):
+            raise BadValueError(path, f"column {name} holds a null")
+    for name in ("weight", "mass", "ht"):
+        values = batch[name].to_numpy()
+        if not np.isfinite(values).all():
+            bad = values[~np.isfinite(values)][0]
+            raise BadValueError(path, f"column {name} holds {bad} (not a finite number)")
 
 
 def _channel(batch: pa.RecordBatch, name: str, path: str | Path) -> csr_array:
@@ -136,12 +150,17 @@ def _channel(batch: pa.RecordBatch, name: str, path: str | Path) -> csr_array:
         raise BadValueError(path, f"columns {name}_bin and {name}_et differ in length")
     # flatten() honours the slice that the batch is of its row group; offsets count from the group's start.
     index, values = bins.flatten().to_numpy(), e_t.flatten().to_numpy(zero_copy_only=False)
-    n_pixels = GRIDS[name].n_pixels
+    n_pixels, inner = GRIDS[name].n_pixels, offsets - offsets[0]
     if len(index) and index.max() >= n_pixels:
         raise BadValueError(path, f"column {name}_bin holds pixel {index.max()}, expected less than {n_pixels}")
+    # Steps between neighbours, apart from those from one event to the next.
+    steps = np.diff(index.astype(np.int64))
+    steps[np.unique(inner[(inner > 0) & (inner < len(index))]) - 1] = 1
+    if (steps <= 0).any():
+        raise BadValueError(path, f"column {name}_bin holds pixels that are not ascending or not unique")
     if not np.isfinite(values).all():
         raise BadValueError(path, f"column {name}_et holds a value that is not finite")
-    return csr_array((values, index.astype(np.int32), offsets - offsets[0]), shape=(len(bins), n_pixels))
+    return csr_array((values, index.astype(np.int32), inner), shape=(len(bins), n_pixels))
 
 
 def open_image_file(path: str | Path) -> Any:
@@ -156,8 +175,9 @@ def open_image_file(path: str | Path) -> Any:
         file = pq.ParquetFile(path)
     except FileNotFoundError:
         raise UnreadableFileError(path, "no such file") from None
-    except (OSError, pa.ArrowException) as error:
-        raise UnreadableFileError(path, f"cannot be read as Parquet ({str(error).splitlines()[0]})") from None
+    # Besides Arrow's own: names that are no UTF-8, sizes beyond memory.
+    except Exception as error:  # noqa: BLE001
+        raise UnreadableFileError(path, f"cannot be read as Parquet ({_first_line(error)})") from None
     found = file.schema_arrow
     missing = [field.name for field in SCHEMA if field.name not in found.names]
     if missing:
@@ -167,6 +187,10 @@ def open_image_file(path: str | Path) -> Any:
         types = ", ".join(f"{field.name} is {found.field(field.name).type}, not {field.type}" for field in wrong)
         raise UnreadableFileError(path, f"is not an image file: column {types}")
     return file
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def read_metadata(path: str | Path) -> ImageMetadata:
@@ -183,7 +207,7 @@ def read_metadata(path: str | Path) -> ImageMetadata:
         raise UnreadableFileError(path, "carries no darktrigger metadata")
     try:
         return ImageMetadata.model_validate(json.loads(raw))
-    except (ValueError, ValidationError) as error:
+    except (ValueError, RecursionError, ValidationError) as error:
         raise UnreadableFileError(path, f"carries metadata that cannot be understood ({error})") from None
 
 
@@ -201,8 +225,8 @@ def iterate_image_file(path: str | Path, batch_size: int) -> Iterator[ImageSet]:
         try:
             for batch in file.iter_batches(batch_size, columns=SCHEMA.names):
                 yield from_batch(batch, path)
-        except (OSError, pa.ArrowException) as error:
-            raise UnreadableFileError(path, f"is damaged ({str(error).splitlines()[0]})") from None
+        except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
+            raise UnreadableFileError(path, f"is damaged ({_first_line(error)})") from None
 
 
 def read_image_file(path: str | Path) -> ImageSet:
