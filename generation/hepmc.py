@@ -70,7 +70,6 @@ class _Event:
         self.weight = event.weights[0] if event.weights else 1.0
         self.cross_section = event.cross_section.xsec() if event.cross_section else 0.0
 
-
     def problem(self) -> str | None:
         """What no generator writes: numbers that are not finite, or too large for the detector's arithmetic."""
         for name, values in self.particles.items():
@@ -134,10 +133,7 @@ def _events(path: str | Path) -> Iterator[_Event]:
             with pyhepmc.open(cast("Any", buffered)) as stream:
                 for found in stream:
                     n_read += 1
-                    event = _Event(found)
-                    if problem := event.problem():
-                        raise BadValueError(path, f"event {n_read}: {problem}")
-                    yield event
+                    yield _checked(_Event(found), path, n_read)
             while buffered.read(1 << 20):
                 pass
     except DarktriggerError:
@@ -147,6 +143,12 @@ def _events(path: str | Path) -> Iterator[_Event]:
         raise UnreadableFileError(path, f"is not a sound HepMC file ({error})") from error
     if n_read != file.n_events:
         raise UnreadableFileError(path, f"is truncated or damaged ({n_read} of {file.n_events} events can be read)")
+
+
+def _checked(event: _Event, path: str | Path, number: int) -> _Event:
+    if problem := event.problem():
+        raise BadValueError(path, f"event {number}: {problem}")
+    return event
 
 
 def _join(events: list[_Event]) -> GenEvents:

@@ -16,7 +16,6 @@ from imaging.grid import Grid
 from imaging.image_set import COLUMNS, ImageSet
 from imaging.sparse import CHANNELS, GRIDS, Deposits, SparseImages, pixels
 
-
 #: Angles are wrapped; what has turned more often than this is none.
 _MOST_TURNS = 100
 

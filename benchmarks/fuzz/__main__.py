@@ -25,15 +25,19 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
+    parser.add_argument("--only", type=int, nargs="+", help="numbers of the cases to run, in the place of a range")
     parser.add_argument("--timeout", type=float, default=30.0, help="processor time that a case may take, s")
-    parser.add_argument("--drawn", type=float, default=0.02, help="share of the cases with plots drawn and models traced")
+    parser.add_argument(
+        "--drawn", type=float, default=0.02, help="share of the cases with plots drawn and models traced"
+    )
     parser.add_argument("--keep", type=Path, default=Path("out/fuzz"), help="folder for the files of findings")
     options = parser.parse_args()
     campaign = Campaign(options.kind, options.seed, options.timeout, options.drawn, options.keep.resolve())
     campaign.keep.mkdir(parents=True, exist_ok=True)
-    counts, findings = run_campaign(campaign, range(options.first, options.first + options.cases))
+    numbers = options.only or range(options.first, options.first + options.cases)
+    counts, findings = run_campaign(campaign, numbers)
     print(
-        f"{options.kind}, seed {options.seed}: {options.cases} cases, {counts['accepted']} accepted, "
+        f"{options.kind}, seed {options.seed}: {len(numbers)} cases, {counts['accepted']} accepted, "
         f"{counts['refused']} refused, {counts['finding']} findings"
     )
     for number, reason in findings:

@@ -9,6 +9,7 @@ import signal
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import nullcontext
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -151,7 +152,7 @@ class _Child:
         self.process.join()
 
 
-def run_campaign(campaign: Campaign, numbers: range, say: bool = True) -> tuple[Counter[str], list[tuple[int, str]]]:
+def run_campaign(campaign: Campaign, numbers: Sequence[int]) -> tuple[Counter[str], list[tuple[int, str]]]:
     """Run the cases; returns how many had which outcome, and number and reason of each finding."""
     counts: Counter[str] = Counter()
     findings: list[tuple[int, str]] = []
@@ -167,10 +168,8 @@ def run_campaign(campaign: Campaign, numbers: range, say: bool = True) -> tuple[
             counts[verdict.outcome] += 1
             if verdict.outcome == "finding":
                 findings.append((number, verdict.reason))
-                if say:
-                    print(f"finding: seed {campaign.seed}, case {number}: {verdict.reason}", flush=True)
-            if say and (number + 1) % 50 == 0:
+                print(f"finding: seed {campaign.seed}, case {number}: {verdict.reason}", flush=True)
+            if (number + 1) % 50 == 0:
                 print(f"{number + 1}: {dict(counts)}, {time.monotonic() - started:.0f} s", flush=True)
         child.end()
     return counts, findings
-

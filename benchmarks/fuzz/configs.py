@@ -34,7 +34,23 @@ _SMALL: dict[str, dict[str, Any]] = {
 _TRAINING = {"epochs": 1, "batch_size": 8, "validation_fraction": 0.25, "precision": "float32"}
 
 #: Names that datasets, processes and legends must survive, or be refused for.
-_NAMES = ("../../escaped", "/tmp/escaped", "..", ".", "", "a/b", "a\x00b", "x" * 300, "a\nb", "$x", "é☃", "%s", "-o", " ", "~")
+_NAMES = (
+    "../../escaped",
+    "/etc/escaped",
+    "..",
+    ".",
+    "",
+    "a/b",
+    "a\x00b",
+    "x" * 300,
+    "a\nb",
+    "$x",
+    "é☃",
+    "%s",
+    "-o",
+    " ",
+    "~",
+)
 
 #: How many epochs a training may be told to take here; more are no error, they only take long.
 _EPOCHS = 2
@@ -185,5 +201,6 @@ def _chain(rng: np.random.Generator, valid: Path, folder: Path) -> tuple[Any, li
 
 #: Stage and its share of the cases; the whole chain takes longest.
 _STAGES: dict[Make, float] = {
-    _image: 0.15, _train: 0.15, _evaluate: 0.1, _analyze: 0.15, _fileset: 0.15, _simulate: 0.1, _card: 0.15, _chain: 0.05
+    _image: 0.15, _train: 0.15, _evaluate: 0.1, _analyze: 0.15, _fileset: 0.15, _simulate: 0.1, _card: 0.15,
+    _chain: 0.05,
 }  # fmt: skip

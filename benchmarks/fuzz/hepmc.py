@@ -11,8 +11,10 @@ import pyhepmc
 from benchmarks.fuzz.kind import OUT
 from benchmarks.fuzz.mutate import mutate
 
-_WORDS = ("nan", "inf", "-inf", "-1", "0", "1e400", "99999999999999999999", "2147483648", "-2147483649", "x", "", "1e38",
-          "-1e300", "0x10", "211", "1000", "GEV", "MEV")  # fmt: skip
+_WORDS = (
+    "nan", "inf", "-inf", "-1", "0", "1e400", "99999999999999999999", "2147483648", "-2147483649", "x", "", "1e38",
+    "-1e300", "0x10", "211", "1000", "GEV", "MEV",
+)  # fmt: skip
 
 
 class HepMCFiles:

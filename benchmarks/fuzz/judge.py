@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 import typer
 import uproot
 
-from benchmarks.fuzz.kind import OUT
 import darktrigger.cli
+from benchmarks.fuzz.kind import OUT
 
 #: Commands that write one file, which must be absent after a failure.
 _ONE_FILE = {"image", "display", "export", "simulate", "generate"}
@@ -87,7 +87,9 @@ def files_in(folder: Path) -> dict[str, int]:
     return {str(path): path.lstat().st_mtime_ns for path in folder.rglob("*") if not path.is_dir()}
 
 
-def judge(arguments: Sequence[str], result: Result, folder: Path, before: dict[str, int]) -> Verdict:
+def judge(  # noqa: PLR0911 (one for each way to fail)
+    arguments: Sequence[str], result: Result, folder: Path, before: dict[str, int]
+) -> Verdict:
     """Success with sound output, or one clean error that leaves nothing behind; anything else is a finding."""
     if result.code not in {0, 1, 2}:
         return Verdict("finding", f"exit status {result.code}")
@@ -126,7 +128,7 @@ def problem_of(path: Path) -> str:
     }
     try:
         readers.get(path.suffix, path.read_bytes)()
-    except Exception as error:  # whatever is wrong is to be reported
+    except Exception as error:  # noqa: BLE001 (whatever is wrong is to be reported)
         return f"{type(error).__name__}: {error}"
     return ""
 

@@ -16,7 +16,15 @@ from benchmarks.fuzz.plain_data import spoil
 from benchmarks.fuzz.samples import write_samples
 
 _NUMBERS = (0.0, -1.0, np.nan, np.inf, -np.inf, 1e38, 1e-45, 255, 2**31, 2**32 - 1, 102959, 102960, 4176)
-_TYPES = (pa.float64(), pa.int8(), pa.int64(), pa.string(), pa.list_(pa.float32()), pa.large_list(pa.uint32()), pa.null())
+_TYPES = (
+    pa.float64(),
+    pa.int8(),
+    pa.int64(),
+    pa.string(),
+    pa.list_(pa.float32()),
+    pa.large_list(pa.uint32()),
+    pa.null(),
+)
 
 
 class ParquetFiles:
@@ -96,7 +104,8 @@ def _spoilt(value: Any, rng: np.random.Generator) -> Any:
     if not isinstance(value, list):
         return number
     changes = (
-        [*value, number], value[:-1], value[::-1], value + value, [], [number] * len(value), [*value[:1], None, *value[1:]]
+        [*value, number], value[:-1], value[::-1], value + value, [], [number] * len(value),
+        [*value[:1], None, *value[1:]],
     )  # fmt: skip
     return changes[int(rng.integers(len(changes)))]
 

@@ -9,10 +9,11 @@ import numpy as np
 
 #: Values that no setting expects. Numbers that could be meant, such as 10,000 workers, are left out.
 STRANGE: tuple[Any, ...] = (
-    None, True, False, 0, 1, -1, 2, 0.5, -0.5, 1e308, -1e308, float("nan"), float("inf"), float("-inf"), 2**63, -(2**63),
-    2**64, 10**400, "", " ", "0", "1", "nan", "null", "é\u202e\u0000", "../../escaped", "/etc/passwd", "a/b", "a\nb", ".", "..",
-    "$x", "$\\frac{1}{$", "$\\undefined{x}$", "x" * 300, "x" * 5000, "%s%n{0}", "*", "[", "qcd", "suep", "none", "1e3", "~",
-    [], [[]], {}, [None], [0], [1, 1], ["a", "a"], {"": ""}, {"a": {"b": {"c": []}}}, [[1, 2], [3, 4]], [0.1, "x"], b"bytes",
+    None, True, False, 0, 1, -1, 2, 0.5, -0.5, 1e308, -1e308, float("nan"), float("inf"), float("-inf"), 2**63,
+    -(2**63), 2**64, 10**400, "", " ", "0", "1", "nan", "null", "é\u202e\u0000", "../../escaped", "/etc/passwd",
+    "a/b", "a\nb", ".", "..", "$x", "$\\frac{1}{$", "$\\undefined{x}$", "x" * 300, "x" * 5000, "%s%n{0}", "*", "[",
+    "qcd", "suep", "none", "1e3", "~", [], [[]], {}, [None], [0], [1, 1], ["a", "a"], {"": ""},
+    {"a": {"b": {"c": []}}}, [[1, 2], [3, 4]], [0.1, "x"], b"bytes",
 )  # fmt: skip
 
 

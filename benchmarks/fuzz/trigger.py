@@ -21,9 +21,24 @@ _METADATA = {
     "input": {"kind": "coarse mask", "normalisation": "none"},
     "scores": {name: {"direction": "higher"} for name in _SCORES},
 }
-_OPERATORS = ("ReduceMax", "Log", "Sqrt", "Exp", "Neg", "Identity", "NonZero", "Shape", "Nope", "Reshape", "Tile", "Loop")
-_NAMES = ("../../escaped", "/tmp/escaped", "a/b", "", "x" * 400, "a\x00b", "$x", "$\\frac{$", "score\nname", "..", "n_tracks",
-          "é☃", "%s", "reconstruction", "image", "a.b", " ")  # fmt: skip
+_OPERATORS = (
+    "ReduceMax",
+    "Log",
+    "Sqrt",
+    "Exp",
+    "Neg",
+    "Identity",
+    "NonZero",
+    "Shape",
+    "Nope",
+    "Reshape",
+    "Tile",
+    "Loop",
+)
+_NAMES = (
+    "../../escaped", "/etc/escaped", "a/b", "", "x" * 400, "a\x00b", "$x", "$\\frac{$", "score\nname", "..",
+    "n_tracks", "é☃", "%s", "reconstruction", "image", "a.b", " ",
+)  # fmt: skip
 
 
 class TriggerModels:
@@ -96,7 +111,9 @@ def _wrong_metadata(model: onnx.ModelProto, rng: np.random.Generator) -> None:
     if rng.random() < 0.1:
         del model.metadata_props[:]
     else:
-        value = json.dumps(spoil(_metadata_of(model), rng, ("precision", "reconstruction", "seed", "scores")), default=str)
+        value = json.dumps(
+            spoil(_metadata_of(model), rng, ("precision", "reconstruction", "seed", "scores")), default=str
+        )
         helper.set_model_props(model, {"darktrigger": value})
 
 
@@ -162,7 +179,11 @@ def _external_data(model: onnx.ModelProto, rng: np.random.Generator) -> None:
     constant = model.graph.initializer[int(rng.integers(len(model.graph.initializer)))]
     constant.ClearField("raw_data")
     constant.data_location = TensorProto.EXTERNAL
-    for key, value in {"location": str(rng.choice(["/etc/passwd", "../x", "weights"])), "offset": "0", "length": "16"}.items():
+    for key, value in {
+        "location": str(rng.choice(["/etc/passwd", "../x", "weights"])),
+        "offset": "0",
+        "length": "16",
+    }.items():
         entry = constant.external_data.add()
         entry.key, entry.value = key, value
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from analysis.fileset import DatasetMetadata, background_factors, read_fileset
-from darktrigger.errors import ConfigError, DarktriggerError, InputFileError
+from darktrigger.errors import DarktriggerError, InputFileError
 
 
 def fileset(tmp_path: Path, content: Any, name: str = "fileset.yaml") -> Path:

@@ -8,7 +8,7 @@ from darktrigger.config import StrictModel, load_config, read_yaml
 from darktrigger.errors import ConfigError
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
-    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefghi", "bcdefghij", strict=True)
+    f"{name}: &{name} [{', '.join([f'*{old}'] * 9)}]\n" for old, name in zip("abcdefghi", "bcdefghij", strict=True)
 )
 
 
