@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--only", type=int, nargs="+", help="numbers of the cases to run, in the place of a range")
+    parser.add_argument("--minutes", type=float, default=600.0, help="start no further case after this time")
     parser.add_argument("--timeout", type=float, default=30.0, help="processor time that a case may take, s")
     parser.add_argument(
         "--drawn", type=float, default=0.02, help="share of the cases with plots drawn and models traced"
@@ -35,9 +36,9 @@ def main() -> None:
     campaign = Campaign(options.kind, options.seed, options.timeout, options.drawn, options.keep.resolve())
     campaign.keep.mkdir(parents=True, exist_ok=True)
     numbers = options.only or range(options.first, options.first + options.cases)
-    counts, findings = run_campaign(campaign, numbers)
+    counts, findings = run_campaign(campaign, numbers, options.minutes)
     print(
-        f"{options.kind}, seed {options.seed}: {len(numbers)} cases, {counts['accepted']} accepted, "
+        f"{options.kind}, seed {options.seed}: {counts.total()} cases, {counts['accepted']} accepted, "
         f"{counts['refused']} refused, {counts['finding']} findings"
     )
     for number, reason in findings:

@@ -152,8 +152,10 @@ class _Child:
         self.process.join()
 
 
-def run_campaign(campaign: Campaign, numbers: Sequence[int]) -> tuple[Counter[str], list[tuple[int, str]]]:
-    """Run the cases; returns how many had which outcome, and number and reason of each finding."""
+def run_campaign(
+    campaign: Campaign, numbers: Sequence[int], minutes: float
+) -> tuple[Counter[str], list[tuple[int, str]]]:
+    """Run the cases, as many as the time allows; returns the count of each outcome, and the findings."""
     counts: Counter[str] = Counter()
     findings: list[tuple[int, str]] = []
     started = time.monotonic()
@@ -161,6 +163,8 @@ def run_campaign(campaign: Campaign, numbers: Sequence[int]) -> tuple[Counter[st
         valid = Path(scratch)
         child = _Child(campaign, valid)
         for number in numbers:
+            if time.monotonic() - started > 60 * minutes:
+                break
             if not child.process.is_alive() or child.cases >= _CASES_A_CHILD:
                 child.end()
                 child = _Child(campaign, valid)

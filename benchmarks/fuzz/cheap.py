@@ -13,6 +13,7 @@ import torch
 
 from benchmarks.fuzz.trigger import counting_model
 from darktrigger.files import write_text
+from darktrigger.pretrained import pretrained_models
 from imaging.dense import INPUT_SHAPES, coarse_e_t, fine
 from imaging.image_set import ImageSet
 from ml.export import Scorer
@@ -45,4 +46,4 @@ def _untraced(scorer: Scorer, input_kind: str) -> onnx.ModelProto:
     """The model is run once, and another one put out."""
     with torch.inference_mode():
         scorer.eval()(torch.zeros(2, *INPUT_SHAPES[input_kind]))
-    return counting_model()
+    return counting_model() if input_kind == "coarse mask" else onnx.load(pretrained_models()["excess"])
