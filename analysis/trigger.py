@@ -106,10 +106,13 @@ class Trigger:
         except OSError as error:
             raise ModelFileError(path, f"cannot be read ({error.strerror})") from None
         self._session: onnxruntime.InferenceSession | None = None
-        self.metadata = self._read_metadata()
-        self._check_input()
-        self._check_outputs()
-        self._check_reconstruction()
+        try:
+            self.metadata = self._read_metadata()
+            self._check_input()
+            self._check_outputs()
+            self._check_reconstruction()
+        except UnicodeDecodeError as error:
+            raise ModelFileError(path, f"holds a name or metadata that is no text ({error})") from None
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_session": None}

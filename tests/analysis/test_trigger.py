@@ -172,3 +172,13 @@ def test_score_of_another_length_than_the_batch(tmp_path: Path, trigger_path: Pa
     onnx.save(model, tmp_path / "twice.onnx")
     with pytest.raises(ModelFileError, match=r"output 'twice' has shape \(4,\); expected \(2,\)"):
         Trigger(tmp_path / "twice.onnx").scores(events(2).images)
+
+
+def test_text_that_is_not_utf8(tmp_path: Path, trigger_path: Path) -> None:
+    """Damage that protobuf and ONNX Runtime let pass."""
+    content = trigger_path.read_bytes()
+    for old, new in ((b"counting", b"count\xf8ng"), (b'"forward"', b'"forw\xa2rd"')):
+        assert old in content
+        (tmp_path / "bad.onnx").write_bytes(content.replace(old, new))
+        with pytest.raises(ModelFileError, match="is no text|not an ONNX model"):
+            Trigger(tmp_path / "bad.onnx")
