@@ -11,6 +11,7 @@ import pytest
 from darktrigger.errors import BadValueError, UnreadableFileError
 from imaging.config import ImagingConfig, Selection
 from imaging.convert import Sample, convert
+from imaging.display import load_event
 from imaging.image_file import SCHEMA, iterate_image_file, read_image_file, read_image_files, read_metadata
 from imaging.image_set import COLUMNS, ImageSet
 from imaging.sparse import CHANNELS, GRIDS
@@ -161,3 +162,11 @@ def test_events_without_pixels_are_no_disorder(image_file: Path, tmp_path: Path)
     for name in ("trk_bin", "trk_et"):
         path = spoilt(path, tmp_path / f"{name}.parquet", name, lambda _: [])
     assert read_image_file(path).images.trk[[0]].nnz == 0
+
+
+def test_damaged_pages_in_the_display(image_file: Path, tmp_path: Path) -> None:
+    content = bytearray(image_file.read_bytes())
+    content[len(content) // 3 : len(content) // 2] = bytes(len(content[len(content) // 3 : len(content) // 2]))
+    (tmp_path / "bad.parquet").write_bytes(content)
+    with pytest.raises(UnreadableFileError, match=r"bad\.parquet: is damaged"):
+        load_event(str(tmp_path / "bad.parquet"), 0, ImagingConfig())
