@@ -79,7 +79,7 @@ def _wrong_archive(rng: np.random.Generator, folder: Path) -> bytes:
 
 
 def _value(arrays: dict[str, Any], name: str, rng: np.random.Generator, folder: Path) -> None:  # noqa: ARG001
-    values = np.array(arrays[name], dtype=np.float32) if not isinstance(arrays[name], bytes) else np.zeros(4)
+    values = np.zeros(4) if isinstance(arrays[name], bytes) else np.array(arrays[name], dtype=np.float32, ndmin=1)
     values.flat[rng.integers(values.size or 1, size=2) % max(values.size, 1)] = rng.choice(_VALUES)
     arrays[name] = values
 

@@ -166,3 +166,29 @@ def test_headers_that_promise_what_is_not_there(tmp_path: Path, shape: str) -> N
         archive.writestr("images.npy", content)
     with pytest.raises(UnreadableFileError, match="cannot be read as npz"):
         read_paper_file(tmp_path / "qcd_x.npz")
+
+
+@pytest.mark.parametrize("name", ["images", "labels", "n_tracks"])
+def test_members_that_are_no_arrays(tmp_path: Path, name: str) -> None:
+    write(tmp_path / "qcd_x.npz", **{"images": images(1, 3)} if name != "images" else {})
+    with zipfile.ZipFile(tmp_path / "qcd_x.npz", "a") as archive:
+        archive.writestr(f"{name}.npy", b"no array")
+    with pytest.raises(UnreadableFileError, match=f"holds '{name}', which is no array"):
+        read_paper_file(tmp_path / "qcd_x.npz")
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("qcd_x.npz", {"n_tracks": np.array([np.nan])}, "no number of tracks"),
+        ("qcd_x.npz", {"n_tracks": np.array([-1])}, "no number of tracks"),
+        ("qcd_x.npz", {"n_tracks": np.array([2**40])}, "no number of tracks"),
+        ("qcd_x.npz", {"images": np.full((1, 72, 58, 3), 1e300)}, "negative or not finite, or above"),
+        (f"suep_h{'9' * 60}_.npz", {}, "says a mass of 1e.60 GeV"),
+        ("x.npz", {"labels": np.array([1]), "masses": np.array([1e50])}, "without a known mass"),
+    ],
+)
+def test_numbers_beyond_all_scales(tmp_path: Path, name: str, change: dict[str, Any], message: str) -> None:
+    path = write(tmp_path / name, **{"images": images(1, 3), **change})
+    with pytest.raises(BadValueError, match=message):
+        read_paper_file(path)
