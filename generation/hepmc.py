@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -15,6 +16,9 @@ from darktrigger.errors import BadValueError, DarktriggerError, EmptyInputError,
 from generation.events import GenEvents, offsets_of
 
 _STABLE = 1
+
+#: In HepMC2, a particle that follows neither its vertex nor another particle.
+_HOMELESS = re.compile(rb"\n[^VP\n][^\n]*\r?\nP ")
 
 #: Far beyond any collider, and its square still fits float32.
 _LARGEST = 1e15
@@ -86,7 +90,10 @@ class _CountingFile(io.RawIOBase):
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._tail = b"\n"
+        self._lines = b""
+        self._is_hepmc2 = False
         self.n_events = 0
+        self.is_broken = False
 
     def readable(self) -> bool:
         """Reading is all that it does."""
@@ -95,6 +102,13 @@ class _CountingFile(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """Fill the buffer, counting lines that start an event."""
         data = self._file.read(len(buffer))
+        self._is_hepmc2 |= b"HepMC::IO_GenEvent" in data
+        lines = self._lines + data
+        # pyhepmc does not survive a particle without a vertex: the file ends here for it.
+        self.is_broken |= self._is_hepmc2 and _HOMELESS.search(lines) is not None
+        if self.is_broken:
+            return 0
+        self._lines = lines[max(0, lines.rfind(b"\n", 0, max(0, lines.rfind(b"\n")))) :]
         buffer[: len(data)] = data
         seen = self._tail + data
         self.n_events += seen.count(b"\nE ")
@@ -107,7 +121,7 @@ class _CountingFile(io.RawIOBase):
 
     def seek(self, position: int, whence: int = io.SEEK_SET) -> int:
         """Go back to the start and count anew."""
-        self._tail, self.n_events = b"\n", 0
+        self._tail, self._lines, self.n_events = b"\n", b"", 0
         return self._file.seek(position, whence)
 
     def tell(self) -> int:
@@ -141,6 +155,8 @@ def _events(path: str | Path) -> Iterator[_Event]:
     # What pyhepmc cannot parse surfaces as almost any exception.
     except Exception as error:
         raise UnreadableFileError(path, f"is not a sound HepMC file ({error})") from error
+    if file.is_broken:
+        raise UnreadableFileError(path, "is damaged (a particle that belongs to no vertex)")
     if n_read != file.n_events:
         raise UnreadableFileError(path, f"is truncated or damaged ({n_read} of {file.n_events} events can be read)")
 

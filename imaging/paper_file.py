@@ -79,7 +79,7 @@ def read_paper_file(path: str | Path) -> PaperImages:
     n = len(images_NHWC)
     if n == 0:
         raise EmptyInputError(path, "holds no events")
-    if not ((images_NHWC >= 0) & (images_NHWC < _LARGEST)).all():
+    if not ((images_NHWC >= 0) & (images_NHWC < np.float64(_LARGEST))).all():
         raise BadValueError(path, f"array 'images' holds E_T that is negative or not finite, or above {_LARGEST:g} GeV")
     if "n_tracks" in arrays and not ((arrays["n_tracks"] >= 0) & (arrays["n_tracks"] < _LARGEST)).all():
         raise BadValueError(path, "array 'n_tracks' holds what is no number of tracks")

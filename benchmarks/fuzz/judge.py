@@ -108,7 +108,8 @@ def judge(  # noqa: PLR0911 (one for each way to fail)
         return Verdict("finding", f"leaves temporary files: {', '.join(temporary)}")
     if result.code and arguments[0] in _ONE_FILE and any(".parts" not in str(path) for path in written):
         return Verdict("finding", f"fails but leaves {', '.join(map(str, written))}")
-    if result.code == 0 and not written:
+    # All that `plot` writes are the plots that cheap() leaves out.
+    if result.code == 0 and not written and arguments[0] != "plot":
         return Verdict("finding", "succeeds without output")
     broken = [f"{path.name} ({problem})" for path in written if (problem := problem_of(path))]
     if broken:

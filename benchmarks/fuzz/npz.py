@@ -80,7 +80,9 @@ def _wrong_archive(rng: np.random.Generator, folder: Path) -> bytes:
 
 def _value(arrays: dict[str, Any], name: str, rng: np.random.Generator, folder: Path) -> None:  # noqa: ARG001
     values = np.zeros(4) if isinstance(arrays[name], bytes) else np.array(arrays[name], dtype=np.float32, ndmin=1)
-    values.flat[rng.integers(values.size or 1, size=2) % max(values.size, 1)] = rng.choice(_VALUES)
+    places = rng.integers(values.size or 1, size=2)
+    if values.size:
+        values.flat[places] = rng.choice(_VALUES)
     arrays[name] = values
 
 
@@ -91,11 +93,11 @@ def _type(arrays: dict[str, Any], name: str, rng: np.random.Generator, folder: P
 
 def _shape(arrays: dict[str, Any], name: str, rng: np.random.Generator, folder: Path) -> None:  # noqa: ARG001
     values = arrays[name]
-    if isinstance(values, bytes):
+    if isinstance(values, bytes) or not values.ndim:
         return
     changes = (values[:0], values[:1], values[None], values.T, values.reshape(-1), values[..., :1], values[..., :2],
                np.concatenate([values, values]), np.array(1.0), np.array([]))  # fmt: skip
-    arrays[name] = changes[int(rng.integers(len(changes)))] if values.ndim else np.array([])
+    arrays[name] = changes[int(rng.integers(len(changes)))]
 
 
 def _missing(arrays: dict[str, Any], name: str, rng: np.random.Generator, folder: Path) -> None:  # noqa: ARG001

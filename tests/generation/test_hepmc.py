@@ -100,3 +100,18 @@ def test_numbers_that_no_generator_writes(tmp_path, value):
     path.write_text("\n".join(lines) + "\n")
     with pytest.raises(InputFileError, match=r"events\.hepmc: (event 1: px of a particle|is not a sound|is truncated)"):
         list(read_hepmc(path))
+
+
+@pytest.mark.parametrize("after", ["HepMC::IO", "E ", "N ", "U "])
+def test_a_particle_that_belongs_to_no_vertex(tmp_path, after):
+    """pyhepmc ends the interpreter there."""
+    path = tmp_path / "events.hepmc"
+    with pyhepmc.open(str(path), "w", format="hepmc2") as stream:
+        for number in range(3):
+            stream.write(make_event(number))
+    lines = path.read_text().splitlines()
+    particle = next(line for line in lines if line.startswith("P "))
+    place = max(i for i, line in enumerate(lines) if line.startswith(after) and "END" not in line)
+    path.write_text("\n".join([*lines[: place + 1], particle, *lines[place + 1 :]]) + "\n")
+    with pytest.raises(UnreadableFileError, match=r"events\.hepmc: is damaged"):
+        list(read_hepmc(path))
