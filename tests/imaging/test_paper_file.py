@@ -192,3 +192,8 @@ def test_numbers_beyond_all_scales(tmp_path: Path, name: str, change: dict[str, 
     path = write(tmp_path / name, **{"images": images(1, 3), **change})
     with pytest.raises(BadValueError, match=message):
         read_paper_file(path)
+
+
+def test_half_precision_is_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "qcd_x.npz", images=images(2, 3).astype(np.float16))
+    assert len(read_paper_file(path).events) == 2
