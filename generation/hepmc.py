@@ -79,8 +79,8 @@ class _Event:
         for name, values in self.particles.items():
             if name != "pid" and not (np.abs(values) < _LARGEST).all():
                 return f"{name} of a particle is not a number below {_LARGEST:g} GeV or mm"
-        if not np.isfinite([self.weight, self.cross_section]).all():
-            return f"weight {self.weight} or cross-section {self.cross_section} is not finite"
+        if not (np.abs([self.weight, self.cross_section]) < np.finfo(np.float32).max).all():
+            return f"weight {self.weight} or cross-section {self.cross_section} is not finite in single precision"
         return None
 
 

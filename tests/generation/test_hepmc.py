@@ -115,3 +115,14 @@ def test_a_particle_that_belongs_to_no_vertex(tmp_path, after):
     path.write_text("\n".join([*lines[: place + 1], particle, *lines[place + 1 :]]) + "\n")
     with pytest.raises(UnreadableFileError, match=r"events\.hepmc: is damaged"):
         list(read_hepmc(path))
+
+
+@pytest.mark.parametrize("weight", [1e300, -1e300])
+def test_weights_that_no_file_of_ours_can_hold(tmp_path, weight):
+    path = tmp_path / "events.hepmc"
+    event = make_event(0)
+    event.weights = [weight]
+    with pyhepmc.open(str(path), "w", format="hepmc3") as stream:
+        stream.write(event)
+    with pytest.raises(InputFileError, match=r"events\.hepmc: (event 1: weight|is not a sound|is truncated)"):
+        list(read_hepmc(path))
