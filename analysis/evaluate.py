@@ -177,7 +177,9 @@ def _baselines(source: ImageSource | JetFile) -> Collection[str]:
 def _benchmarks(samples: dict[Key, Sample], sources: Sequence[ImageSource | JetFile]) -> dict[Key, Benchmark]:
     names = {label: name for source in sources for label, name in source.label_names.items()}
     names[LABEL_0_AS_SIGNAL.label] = names.get(0, "background")
-    benchmarks = {key: Benchmark(names[key.label], key.mass) for key in samples if key != BACKGROUND}
+    benchmarks = {
+        key: Benchmark(names.get(key.label, f"label {key.label}"), key.mass) for key in samples if key != BACKGROUND
+    }
     if BACKGROUND not in samples or not benchmarks:
         labels = ", ".join(str(label) for label in sorted({key.label for key in samples})) or "none"
         raise AnalysisError(f"evaluation needs background (label 0) and a signal; found labels: {labels}")

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from darktrigger.config import StrictModel, read_yaml, validate
 from darktrigger.errors import ConfigError
 from darktrigger.inputs import expand_paths
+from darktrigger.names import label_problem, name_problem, shortened
 from imaging.convert import LABELS
 from imaging.split import EntrySplit
 
@@ -54,8 +55,17 @@ class DatasetMetadata(StrictModel):
                 raise ValueError(f"process '{process}' has no label of its own: give one (known: {', '.join(LABELS)})")
             derived["label"] = LABELS[process.lower()]
         if not derived.get("legend"):
-            derived["legend"] = _legend(process, float(derived.get("mass", 0.0)))
+            mass = derived.get("mass", 0.0)
+            # What is no number is for the field to refuse.
+            derived["legend"] = _legend(process, mass if isinstance(mass, int | float) else 0.0)
         return derived
+
+    @model_validator(mode="after")
+    def _is_drawable(self) -> Self:
+        for key, text in (("process", self.process), ("legend", self.legend)):
+            if problem := label_problem(text):
+                raise ValueError(f"{key} {problem}")
+        return self
 
     @property
     def is_background(self) -> bool:
@@ -111,9 +121,20 @@ class _Entry(StrictModel):
         return self
 
 
+def require_dataset_name(name: str, source: str) -> None:
+    """Check that files can be named after a dataset, in the output folder and nowhere else.
+
+    Raises
+    ------
+    ConfigError
+        They cannot; ``source`` says where the name came from.
+    """
+    if problem := name_problem(name):
+        raise ConfigError(f"{source}: dataset name {shortened(name)} {problem}")
+
+
 def _dataset(name: str, entry: Any, source: Path, tree: str) -> Dataset:
-    if "/" in name:
-        raise ConfigError(f"{source}: dataset name '{name}' must not contain a slash")
+    require_dataset_name(name, str(source))
     where = f"{source}, dataset '{name}'"
     full = validate(_Entry, {"files": entry} if isinstance(entry, list) else entry, where)
     metadata = validate(DatasetMetadata, {"process": name} | full.metadata, where)

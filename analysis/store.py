@@ -47,11 +47,15 @@ def read_histograms_json(path: str | Path) -> dict[str, Histograms]:
         Absent, not JSON, or not UHI histograms.
     """
     datasets: dict[str, Histograms] = {}
-    for key, serialised in read_json(path).items():
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise UnreadableFileError(path, f"is no mapping of histograms but a {type(content).__name__}")
+    for key, serialised in content.items():
         dataset, _, name = key.partition("/")
         try:
             histogram: Hist[Any] = Hist(uhi.io.from_sparse(uhi.io.json.object_hook(_arrays(serialised))))
-        except (KeyError, TypeError, ValueError) as error:
+        # Wrong content surfaces as almost any exception of uhi, hist and numpy.
+        except Exception as error:  # noqa: BLE001
             raise UnreadableFileError(path, f"'{key}' is not a UHI histogram ({error!r})") from None
         datasets.setdefault(dataset, {})[name] = histogram
     return datasets

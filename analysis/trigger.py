@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from scipy.sparse import csr_array
 
 from darktrigger.errors import ModelFileError
+from darktrigger.names import label_problem, name_problem, shortened
 from imaging.dense import OBJECTS, EventImages, model_input
 from imaging.input_shapes import ALL_INPUT_CHANNELS, ALL_INPUT_SHAPES
 
@@ -117,10 +118,13 @@ class Trigger:
         except OSError as error:
             raise ModelFileError(path, f"cannot be read ({error.strerror})") from None
         self._session: onnxruntime.InferenceSession | None = None
-        self.metadata = self._read_metadata()
-        self._check_input()
-        self._check_outputs()
-        self._check_reconstruction()
+        try:
+            self.metadata = self._read_metadata()
+            self._check_input()
+            self._check_outputs()
+            self._check_reconstruction()
+        except UnicodeDecodeError as error:
+            raise ModelFileError(path, f"holds a name or metadata that is no text ({error})") from None
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_session": None}
@@ -190,7 +194,7 @@ class Trigger:
         n_images = images.shape[0] if isinstance(images, csr_array) else len(images)
         for start in range(0, n_images, batch_size):
             image_NCHW = dense_input(images[start : start + batch_size], self.metadata.input.kind)
-            outputs = self.session.run([*names, *others], {"image": image_NCHW})
+            outputs = self._outputs([*names, *others], image_NCHW)
             found = dict(zip([*names, *others], outputs, strict=True))
             yield Batch(
                 found.get(PREPARED, image_NCHW),
@@ -198,6 +202,18 @@ class Trigger:
                 found.get(RECONSTRUCTION),
                 found.get(LATENT),
             )
+
+    def _outputs(self, wanted: list[str], image_NCHW: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """What the model makes of a batch, of the shapes that the contract promises."""
+        try:
+            outputs: list[NDArray[np.float32]] = self.session.run(wanted, {"image": image_NCHW})
+        except Exception as error:  # noqa: BLE001 (ONNX Runtime's exceptions have no base class of their own)
+            raise ModelFileError(self.path, f"fails on {len(image_NCHW)} events ({error})") from None
+        for name, output in zip(wanted, outputs, strict=True):
+            expected = image_NCHW.shape if name in (RECONSTRUCTION, PREPARED) else image_NCHW.shape[:1]
+            if name != LATENT and output.shape != expected:
+                raise ModelFileError(self.path, f"output '{name}' has shape {output.shape}; expected {expected}")
+        return outputs
 
     def _read_metadata(self) -> TriggerMetadata:
         properties: Mapping[str, str] = self.session.get_modelmeta().custom_metadata_map
@@ -210,7 +226,7 @@ class Trigger:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             raise ModelFileError(self.path, f"metadata key '{where}': {first['msg']}") from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ModelFileError(self.path, f"metadata is not valid JSON ({error})") from None
 
     def _check_input(self) -> None:
@@ -235,6 +251,8 @@ class Trigger:
             raise ModelFileError(self.path, "metadata names no score")
         found = {node.name: (node.type, len(node.shape)) for node in self.session.get_outputs()}
         for name in self.metadata.scores:
+            if problem := name_problem(name) or label_problem(name):
+                raise ModelFileError(self.path, f"score name {shortened(name)} {problem}")
             if name not in found:
                 raise ModelFileError(self.path, f"score '{name}' is not among the outputs ({', '.join(found)})")
             if found[name] != ("tensor(float)", 1):

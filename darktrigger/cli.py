@@ -66,6 +66,10 @@ def main() -> None:
         app()
     except DarktriggerError as error:
         sys.exit(_report(str(error)))
+    except MemoryError as error:
+        sys.exit(
+            _report(f"not enough memory ({error or 'for what was asked for'}); try smaller chunks, batches or bins")
+        )
     except Exception as error:
         logging.getLogger(__name__).debug("internal error", exc_info=True)
         sys.exit(_report(f"internal error, please report it: {type(error).__name__}: {error}"))

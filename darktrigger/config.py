@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -12,8 +13,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from darktrigger.errors import ConfigError
 from darktrigger.files import write_text
+from darktrigger.names import shortened
 
 ConfigT = TypeVar("ConfigT", bound="StrictModel")
+
+#: Values of the largest configuration: filesets of many thousand files fit. A few lines of aliases can stand for more
+#: values than there is memory.
+_LARGEST = 10**6
+
+_LONGEST_REASON = 500
 
 
 class StrictModel(BaseModel):
@@ -32,7 +40,7 @@ class StrictModel(BaseModel):
             known = {name for field, info in cls.model_fields.items() for name in (field, info.alias) if name}
             for key in data:
                 if key not in known:
-                    raise ValueError(unknown_key_message(str(key), known))
+                    raise ValueError(unknown_key_message(shortened(key).strip("'"), known))
         return data
 
     @classmethod
@@ -72,7 +80,7 @@ def _problems(error: ValidationError) -> list[str]:
     for problem in error.errors():
         where = ".".join(str(part) for part in problem["loc"]) or "top level"
         what = problem["msg"].removeprefix("Value error, ")
-        value = "" if isinstance(problem["input"], Mapping) else f" (found {problem['input']!r})"
+        value = "" if isinstance(problem["input"], Mapping) else f" (found {shortened(problem['input'])})"
         lines.append(f"  {where}: {what}{value}")
     return lines
 
@@ -87,11 +95,26 @@ def read_yaml(path: str | Path) -> Any:
     """
     try:
         with Path(path).open(encoding="utf-8") as stream:
-            return yaml.safe_load(stream)
+            data = yaml.safe_load(stream)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+    # Besides YAMLError: dates and numbers that cannot be, and nesting beyond what Python follows.
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {str(error)[:_LONGEST_REASON]}") from None
+    if _size(data, {}) > _LARGEST:
+        raise ConfigError(f"{path}: holds more than {_LARGEST} values once its aliases are resolved, or itself")
+    return data
+
+
+def _size(data: Any, known: dict[int, float]) -> float:
+    """Number of values when every alias stands for a copy; infinite where one holds itself."""
+    if not isinstance(data, Mapping | list | tuple | set):
+        return 1
+    if id(data) not in known:
+        known[id(data)] = math.inf
+        values = [*data.keys(), *data.values()] if isinstance(data, Mapping) else data
+        known[id(data)] = 1 + sum(_size(value, known) for value in values)
+    return known[id(data)]
 
 
 def load_config(model: type[ConfigT], path: str | Path | None) -> ConfigT:

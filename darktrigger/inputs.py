@@ -7,6 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from darktrigger.errors import UnreadableFileError
+from darktrigger.names import shortened
+
+#: As Linux has it.
+_LONGEST_PATH = 4095
 
 
 def is_remote(path: str | Path) -> bool:
@@ -27,11 +31,13 @@ def expand_paths(patterns: Iterable[str | Path], folder: str | Path = "") -> lis
     Raises
     ------
     UnreadableFileError
-        A glob that matches nothing. A plain path need not exist: that is for its
+        A path that cannot be, or a glob that matches nothing. A plain path need not exist: that is for its
         reader to say.
     """
     paths: list[str] = []
     for pattern in map(str, patterns):
+        if "\0" in pattern or len(pattern) > _LONGEST_PATH:
+            raise UnreadableFileError(shortened(pattern), "is no path")
         local = str(Path(folder, pattern))
         if is_remote(pattern):
             paths.append(pattern)

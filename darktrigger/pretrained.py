@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import resources
 from pathlib import Path
 
@@ -25,7 +26,8 @@ def trigger_path(trigger: str | Path, folder: Path | None = None) -> Path:
         A bare name that no pretrained model has.
     """
     path = Path(folder or "", trigger)
-    if path.exists() or path.suffix:
+    # Unlike Path.exists, a name that no file can have is no error here.
+    if os.path.exists(path) or path.suffix:  # noqa: PTH110
         return path
     models = pretrained_models()
     if str(trigger) not in models:

@@ -31,9 +31,6 @@ class DetectorConfig(StrictModel):
         "auto", description="auto takes Delphes where it is installed, else the embedded one."
     )
     card: str = Field("cms", description="Name of a card that comes with darktrigger, or path of a YAML file.")
-    delphes_command: tuple[str, ...] = Field(
-        ("DelphesHepMC3",), min_length=1, description="Delphes, perhaps in a container: [apptainer, exec, IMAGE, ...]."
-    )
 
 
 class GenerationConfig(StrictModel):

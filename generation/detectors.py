@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +21,9 @@ from generation.detector import Collection, DelphesEvents, DetectorCard, simulat
 from generation.events import GenEvents
 from generation.pileup import load_pool
 from generation.tcl_card import BRANCHES
+
+#: Environment variable with the command that starts Delphes, where it is not ``DelphesHepMC3`` on the PATH.
+COMMAND_VARIABLE = "DARKTRIGGER_DELPHES"
 
 Program = Literal["embedded", "delphes"]
 
@@ -121,6 +126,23 @@ def delphes_detector(
     return DelphesDetector(card, pileup_file, mean_pileup, command)
 
 
+def delphes_command() -> tuple[str, ...]:
+    """What starts Delphes: its executable, or what the environment variable ``DARKTRIGGER_DELPHES`` says.
+
+    Such as ``apptainer exec IMAGE DelphesHepMC3``. No configuration file may say it: those are handed on, and must not
+    run code.
+
+    Raises
+    ------
+    GenerationError
+        Quotes that do not match.
+    """
+    try:
+        return tuple(shlex.split(os.environ.get(COMMAND_VARIABLE, ""))) or (EXECUTABLE,)
+    except ValueError as error:
+        raise GenerationError(f"{COMMAND_VARIABLE}: {error} (found {os.environ[COMMAND_VARIABLE]!r})") from None
+
+
 def choose_program(config: DetectorConfig) -> tuple[Program, str]:
     """Which program to take, and why in words.
 
@@ -131,8 +153,9 @@ def choose_program(config: DetectorConfig) -> tuple[Program, str]:
     """
     if config.program == "embedded":
         return "embedded", "embedded (asked for)"
-    if config.delphes_command != (EXECUTABLE,):
-        return "delphes", f"delphes ({' '.join(config.delphes_command)})"
+    command = delphes_command()
+    if command != (EXECUTABLE,):
+        return "delphes", f"delphes ({' '.join(command)})"
     found = find_delphes()
     if found is None:
         if config.program == "delphes":

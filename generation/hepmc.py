@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
-import zlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -12,10 +12,16 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 import pyhepmc
 
-from darktrigger.errors import EmptyInputError, UnreadableFileError
+from darktrigger.errors import BadValueError, DarktriggerError, EmptyInputError, UnreadableFileError
 from generation.events import GenEvents, offsets_of
 
 _STABLE = 1
+
+#: In HepMC2, a particle that follows neither its vertex nor another particle.
+_HOMELESS = re.compile(rb"\n[^VP\n][^\n]*\r?\nP ")
+
+#: Far beyond any collider, and its square still fits float32.
+_LARGEST = 1e15
 
 
 def read_hepmc(path: str | Path, batch_size: int = 500) -> Iterator[GenEvents]:
@@ -28,6 +34,8 @@ def read_hepmc(path: str | Path, batch_size: int = 500) -> Iterator[GenEvents]:
     ------
     UnreadableFileError
         Absent, not HepMC, or broken on the way.
+    BadValueError
+        Numbers that are not finite or beyond all scales.
     EmptyInputError
         No events.
     """
@@ -66,6 +74,15 @@ class _Event:
         self.weight = event.weights[0] if event.weights else 1.0
         self.cross_section = event.cross_section.xsec() if event.cross_section else 0.0
 
+    def problem(self) -> str | None:
+        """What no generator writes: numbers that are not finite, or too large for the detector's arithmetic."""
+        for name, values in self.particles.items():
+            if name != "pid" and not (np.abs(values) < _LARGEST).all():
+                return f"{name} of a particle is not a number below {_LARGEST:g} GeV or mm"
+        if not (np.abs([self.weight, self.cross_section]) < np.finfo(np.float32).max).all():
+            return f"weight {self.weight} or cross-section {self.cross_section} is not finite in single precision"
+        return None
+
 
 class _CountingFile(io.RawIOBase):
     """A binary file that counts the event records that pass through; pyhepmc skips what it cannot parse."""
@@ -73,7 +90,10 @@ class _CountingFile(io.RawIOBase):
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._tail = b"\n"
+        self._lines = b""
+        self._is_hepmc2 = False
         self.n_events = 0
+        self.is_broken = False
 
     def readable(self) -> bool:
         """Reading is all that it does."""
@@ -82,6 +102,13 @@ class _CountingFile(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """Fill the buffer, counting lines that start an event."""
         data = self._file.read(len(buffer))
+        self._is_hepmc2 |= b"HepMC::IO_GenEvent" in data
+        lines = self._lines + data
+        # pyhepmc does not survive a particle without a vertex: the file ends here for it.
+        self.is_broken |= self._is_hepmc2 and _HOMELESS.search(lines) is not None
+        if self.is_broken:
+            return 0
+        self._lines = lines[max(0, lines.rfind(b"\n", 0, max(0, lines.rfind(b"\n")))) :]
         buffer[: len(data)] = data
         seen = self._tail + data
         self.n_events += seen.count(b"\nE ")
@@ -94,7 +121,7 @@ class _CountingFile(io.RawIOBase):
 
     def seek(self, position: int, whence: int = io.SEEK_SET) -> int:
         """Go back to the start and count anew."""
-        self._tail, self.n_events = b"\n", 0
+        self._tail, self._lines, self.n_events = b"\n", b"", 0
         return self._file.seek(position, whence)
 
     def tell(self) -> int:
@@ -118,15 +145,26 @@ def _events(path: str | Path) -> Iterator[_Event]:
             file = _CountingFile(cast("BinaryIO", plain))
             buffered = io.BufferedReader(file)
             with pyhepmc.open(cast("Any", buffered)) as stream:
-                for event in stream:
+                for found in stream:
                     n_read += 1
-                    yield _Event(event)
+                    yield _checked(_Event(found), path, n_read)
             while buffered.read(1 << 20):
                 pass
-    except (OSError, RuntimeError, EOFError, zlib.error) as error:
+    except DarktriggerError:
+        raise
+    # What pyhepmc cannot parse surfaces as almost any exception.
+    except Exception as error:
         raise UnreadableFileError(path, f"is not a sound HepMC file ({error})") from error
+    if file.is_broken:
+        raise UnreadableFileError(path, "is damaged (a particle that belongs to no vertex)")
     if n_read != file.n_events:
         raise UnreadableFileError(path, f"is truncated or damaged ({n_read} of {file.n_events} events can be read)")
+
+
+def _checked(event: _Event, path: str | Path, number: int) -> _Event:
+    if problem := event.problem():
+        raise BadValueError(path, f"event {number}: {problem}")
+    return event
 
 
 def _join(events: list[_Event]) -> GenEvents:

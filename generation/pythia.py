@@ -202,11 +202,17 @@ def initialised_pythia(
     return _initialised(process, (*tables, *seeds, *settings), hooks), hooks
 
 
+#: Settings of Pythia that load shared libraries, in the case and spacing that it ignores.
+_LOADS_CODE = ("init:plugins",)
+
+
 def _initialised(process: PythiaProcess, settings: Sequence[str], hooks: Sequence[Any]) -> pythia8mc.Pythia:
     commands = (*_QUIET, *process.settings(), *_QUIET, *settings)
     with captured_stdout():
         pythia = pythia8mc.Pythia("", False)
         for command in commands:
+            if "".join(command.split()).lower().startswith(_LOADS_CODE):
+                raise GenerationError(f"{process.name}: '{command}' would load a library; settings must not run code")
             if not pythia.readString(command):
                 raise GenerationError(f"{process.name}: Pythia does not know the setting '{command}'")
         for hook in hooks:

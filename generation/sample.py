@@ -12,7 +12,7 @@ from darktrigger.provenance import versions
 from generation.cache import cache_folder
 from generation.config import GenerationConfig, make_process
 from generation.detector import load_card
-from generation.detectors import EmbeddedDetector, choose_program, delphes_detector
+from generation.detectors import EmbeddedDetector, choose_program, delphes_command, delphes_detector
 from generation.hepmc import read_hepmc
 from generation.pileup import make_pool
 from generation.production import Read, Source, generated_batches, produce
@@ -106,7 +106,7 @@ def _produce(
     detector = (
         EmbeddedDetector(card, pool, mean)
         if program == "embedded"
-        else delphes_detector(card, pool, mean, cache, settings.detector.delphes_command)
+        else delphes_detector(card, pool, mean, cache, delphes_command())
     )
     record = {
         **source,

@@ -13,7 +13,7 @@ import uproot
 from numpy.typing import NDArray
 from scipy import stats
 
-from darktrigger.errors import EmptyInputError, MissingBranchError
+from darktrigger.errors import BadValueError, EmptyInputError, MissingBranchError
 from imaging.delphes_file import explain_read_errors
 from imaging.grid import FINE, HCAL
 
@@ -79,6 +79,13 @@ class Comparison(NamedTuple):
         """Within 3% or two standard errors, and no contradiction by the KS test at 1%."""
         return abs(self.difference) <= max(0.03, 2 * self.error) and self.ks_p > 0.01
 
+    def plain(self) -> dict[str, str | float | None]:
+        """For JSON, which has no infinity: the error of a single event is None."""
+        return {
+            key: value if isinstance(value, str) or np.isfinite(value) else None
+            for key, value in self._asdict().items()
+        }
+
 
 def read_sample(path: str | Path, suffix: str = "") -> Sample:
     """Reduce a Delphes file.
@@ -94,6 +101,8 @@ def read_sample(path: str | Path, suffix: str = "") -> Sample:
     ------
     UnreadableFileError, EmptyInputError
         Not a sound Delphes file with events.
+    BadValueError
+        NaN or infinity.
     MissingBranchError
         None of the collections is there.
     """
@@ -117,6 +126,9 @@ def read_sample(path: str | Path, suffix: str = "") -> Sample:
             if f"{collection}{suffix}.{member}" in tree:
                 per_event[name] = _numpy(ak.flatten(tree[f"{collection}{suffix}.{member}"].array()))
         number = np.asarray(ak.flatten(tree["Event.Number"].array()), dtype=np.int64)
+    for name, values in [*per_event.items(), *((" ".join(key), found) for key, found in spectra.items())]:
+        if not np.isfinite(values).all():
+            raise BadValueError(path, f"{name} holds {values[~np.isfinite(values)][0]} (not a finite number)")
     if not per_event:
         raise MissingBranchError(
             path, f"has none of the collections {', '.join(s.collection + suffix for s in SOURCES.values())}"

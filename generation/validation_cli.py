@@ -26,6 +26,6 @@ def validate(
     rows = compare(*samples)
     text = table(rows)
     write_text(output / "comparison.txt", text + "\n")
-    write_json(output / "comparison.json", [row._asdict() for row in rows])
+    write_json(output / "comparison.json", [row.plain() for row in rows])
     draw_comparisons(*samples, (ours.stem, reference.stem), output)
     typer.echo(text)

@@ -73,7 +73,7 @@ def _diagnose(path: str, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file" if not is_remote(path) else f"cannot be opened ({error})"
     reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    if is_remote(path) or not Path(path).is_file():
+    if is_remote(path) or not os.path.isfile(path):  # noqa: PTH113 (no error on names that no file can have)
         return f"cannot be read ({reason})"
     with Path(path).open("rb") as stream:
         header = stream.read(20)

@@ -11,7 +11,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from darktrigger.errors import DarktriggerError
+from darktrigger.errors import DarktriggerError, UnreadableFileError
 from darktrigger.files import atomic_path
 from imaging.branches import find_branches
 from imaging.config import ImagingConfig, Selection
@@ -19,7 +19,7 @@ from imaging.delphes_file import explain_read_errors, open_delphes
 from imaging.dense import coarse_e_t, fine
 from imaging.events import build_images
 from imaging.grid import FINE, HCAL, Grid
-from imaging.image_file import SCHEMA, from_batch, open_image_file
+from imaging.image_file import iterate_image_file, open_image_file
 from imaging.image_set import ImageSet
 
 NAMES = ("Tracker", "ECAL", "HCAL")
@@ -50,11 +50,11 @@ def load_event(path: str, entry: int, config: ImagingConfig) -> ImageSet:
 def _from_image_file(path: str, entry: int) -> ImageSet:
     with open_image_file(path) as file:
         _check_entry(path, entry, file.metadata.num_rows)
-        for batch in file.iter_batches(1024, columns=SCHEMA.names):
-            if entry < batch.num_rows:
-                return from_batch(batch.slice(entry, 1), path)
-            entry -= batch.num_rows
-    raise AssertionError("unreachable: the entry was checked")
+    for images in iterate_image_file(path, 1024):
+        if entry < len(images):
+            return images[entry : entry + 1]
+        entry -= len(images)
+    raise UnreadableFileError(path, "is damaged (it holds fewer events than it says)")
 
 
 def _check_entry(path: str, entry: int, n_entries: int) -> None:

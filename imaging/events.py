@@ -16,6 +16,9 @@ from imaging.grid import Grid
 from imaging.image_set import COLUMNS, ImageSet
 from imaging.sparse import CHANNELS, GRIDS, Deposits, SparseImages, pixels
 
+#: Angles are wrapped; what has turned more often than this is none.
+_MOST_TURNS = 100
+
 
 class Cutflow(NamedTuple):
     """Events and sums of weights before and after the preselection."""
@@ -67,7 +70,7 @@ def build_images(
     Raises
     ------
     BadValueError
-        NaN or infinity in any branch in use, or an event without its one H_T or weight.
+        NaN or infinity in any branch in use, a phi that is no angle, or an event without its one H_T or weight.
     """
     ht = one_per_event(arrays, branches.ht, source)
     weight = np.ones_like(ht) if branches.weight is None else one_per_event(arrays, branches.weight, source)
@@ -109,6 +112,9 @@ def _deposits(
     flat = {name: finite(arrays[name], name, source) for name in branches.names()}
     if any(len(values) != counts.sum() for values in flat.values()):
         raise BadValueError(source, f"branches {', '.join(flat)} differ in length")
+    phi = flat[branches.phi]
+    if len(phi) and np.abs(phi).max() > _MOST_TURNS * 2 * np.pi:
+        raise BadValueError(source, f"branch {branches.phi} holds {phi[np.abs(phi).argmax()]:g}, which is no angle")
     kept = grid.contains(flat[branches.eta]) & np.repeat(passed, counts)
     if branches.pileup:
         kept &= flat[branches.pileup] == 0

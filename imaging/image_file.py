@@ -17,6 +17,7 @@ from imaging.grid import FINE, HCAL, Grid
 from imaging.image_set import COLUMNS, ImageSet, concatenate_sets
 from imaging.parquet_file import (
     TableWriter,
+    check_values,
     iterate_batches,
     metadata_of,
     open_parquet,
@@ -108,8 +109,10 @@ def from_batch(batch: pa.RecordBatch, path: str | Path) -> ImageSet:
     Raises
     ------
     BadValueError
-        A pixel number outside its grid, or an E_T that is not finite.
+        A null, a pixel number outside its grid or out of order, an E_T, weight or mass that is not finite, or an H_T
+        that is infinite.
     """
+    check_values(batch, SCHEMA, ("weight", "mass", "ht"), path)
     channels = [pixel_matrix(batch, f"{name}_bin", f"{name}_et", GRIDS[name].n_pixels, path) for name in CHANNELS]
     return ImageSet(SparseImages(*channels), **{name: batch[name].to_numpy(zero_copy_only=False) for name in COLUMNS})
 

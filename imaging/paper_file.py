@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from darktrigger.errors import BadValueError, EmptyInputError, UnreadableFileError
+from darktrigger.names import shortened
 from imaging.dense import hcal_to_coarse
 from imaging.grid import BLOCK, ETA_PADDING, FINE, HCAL
 from imaging.image_set import COLUMNS, ImageSet
@@ -31,6 +31,9 @@ MASS_CODES = {1: (1, 125.0), 2: (1, 400.0), 3: (1, 700.0), 4: (1, 1000.0),
 
 #: Class and mass in a file's name, such as ``suep_gensim_h125_phi2`` or ``svj_2100_34484``.
 _NAMES = {0: re.compile(r"^qcd_"), 1: re.compile(r"^suep_(?:.*_)?h(\d+)_"), 2: re.compile(r"^svj_(\d+)_")}
+
+#: Of any number in GeV and of tracks: far beyond the collider, and float32 and uint32 hold it.
+_LARGEST = 1e9
 
 _SHAPE = (HCAL.n_phi, HCAL.n_eta)
 
@@ -76,8 +79,10 @@ def read_paper_file(path: str | Path) -> PaperImages:
     n = len(images_NHWC)
     if n == 0:
         raise EmptyInputError(path, "holds no events")
-    if not (np.isfinite(images_NHWC).all() and (images_NHWC >= 0).all()):
-        raise BadValueError(path, "array 'images' holds E_T that is negative or not finite")
+    if not ((images_NHWC >= 0) & (images_NHWC < np.float64(_LARGEST))).all():
+        raise BadValueError(path, f"array 'images' holds E_T that is negative or not finite, or above {_LARGEST:g} GeV")
+    if "n_tracks" in arrays and not ((arrays["n_tracks"] >= 0) & (arrays["n_tracks"] < _LARGEST)).all():
+        raise BadValueError(path, "array 'n_tracks' holds what is no number of tracks")
     channels = CHANNELS[: images_NHWC.shape[-1]]
     label = _labels(path, arrays, n)
     columns: dict[str, NDArray[Any]] = {
@@ -103,8 +108,12 @@ def _arrays(path: str | Path) -> dict[str, NDArray[Any]]:
             arrays = {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise UnreadableFileError(path, "no such file") from None
-    except (OSError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+    # A damaged archive surfaces as almost any exception, an untrue size of an array as want of memory.
+    except Exception as error:  # noqa: BLE001
         raise UnreadableFileError(path, f"cannot be read as npz without pickle ({error})") from None
+    # numpy hands out what does not start as an array does as bytes.
+    if other := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
+        raise UnreadableFileError(path, f"holds {shortened(other[0])}, which is no array")
     if "images" not in arrays:
         raise UnreadableFileError(path, f"has no array 'images' (found: {', '.join(arrays) or 'none'})")
     shape = arrays["images"].shape
@@ -144,11 +153,13 @@ def _masses(path: str | Path, arrays: dict[str, NDArray[Any]], label: NDArray[An
     """Mediator masses, GeV; 0 for QCD."""
     named = _from_name(path)
     if named is not None:
+        if named[1] >= _LARGEST:
+            raise BadValueError(path, f"the file's name says a mass of {named[1]:g} GeV")
         return np.where(label == 0, 0.0, named[1])
     masses = arrays["masses"].reshape(len(label)).astype(np.float64) if "masses" in arrays else np.zeros(len(label))
     for code, (of_label, mass) in MASS_CODES.items():
         masses = np.where((masses == code) & (label == of_label), mass, masses)
-    unknown = (label != 0) & ~(masses > max(MASS_CODES))
+    unknown = (label != 0) & ~((masses > max(MASS_CODES)) & (masses < _LARGEST))
     if unknown.any():
         raise BadValueError(path, f"has signal events without a known mass (found {masses[unknown][0]:g})")
     return np.where(label == 0, 0.0, masses)

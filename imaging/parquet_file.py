@@ -72,13 +72,32 @@ def pixel_lists(matrix: csr_array) -> tuple[pa.Array, pa.Array]:
     return bins, pa.ListArray.from_arrays(offsets, pa.array(matrix.data))
 
 
+def check_values(batch: pa.RecordBatch, schema: pa.Schema, finite: Sequence[str], path: str | Path) -> None:
+    """Check the columns of a batch.
+
+    Raises
+    ------
+    BadValueError
+        A null in any column, or a value in one of those named that is not finite.
+    """
+    for name in schema.names:
+        column = batch[name]
+        if column.null_count or (pa.types.is_list(column.type) and column.flatten().null_count):
+            raise BadValueError(path, f"column {name} holds a null")
+    for name in finite:
+        values = batch[name].to_numpy()
+        if not np.isfinite(values).all():
+            bad = values[~np.isfinite(values)][0]
+            raise BadValueError(path, f"column {name} holds {bad} (not a finite number)")
+
+
 def pixel_matrix(batch: pa.RecordBatch, bins_name: str, values_name: str, n_pixels: int, path: str | Path) -> csr_array:
     """Images (n, n_pixels) from the two columns of lists of :func:`pixel_lists`.
 
     Raises
     ------
     BadValueError
-        A pixel number outside the grid, or a value that is not finite.
+        A pixel number outside the grid or out of order, or a value that is not finite.
     """
     bins, lists = batch[bins_name], batch[values_name]
     offsets = bins.offsets.to_numpy()
@@ -86,11 +105,17 @@ def pixel_matrix(batch: pa.RecordBatch, bins_name: str, values_name: str, n_pixe
         raise BadValueError(path, f"columns {bins_name} and {values_name} differ in length")
     # flatten() honours the slice that the batch is of its row group; offsets count from the group's start.
     index, values = bins.flatten().to_numpy(), lists.flatten().to_numpy(zero_copy_only=False)
+    inner = offsets - offsets[0]
     if len(index) and index.max() >= n_pixels:
         raise BadValueError(path, f"column {bins_name} holds pixel {index.max()}, expected less than {n_pixels}")
+    # Steps between neighbours, apart from those from one row to the next.
+    steps = np.diff(index.astype(np.int64))
+    steps[np.unique(inner[(inner > 0) & (inner < len(index))]) - 1] = 1
+    if (steps <= 0).any():
+        raise BadValueError(path, f"column {bins_name} holds pixels that are not ascending or not unique")
     if not np.isfinite(values).all():
         raise BadValueError(path, f"column {values_name} holds a value that is not finite")
-    return csr_array((values, index.astype(np.int32), offsets - offsets[0]), shape=(len(bins), n_pixels))
+    return csr_array((values, index.astype(np.int32), inner), shape=(len(bins), n_pixels))
 
 
 def open_parquet(path: str | Path, schema: pa.Schema, kind: str) -> Any:
@@ -105,8 +130,9 @@ def open_parquet(path: str | Path, schema: pa.Schema, kind: str) -> Any:
         file = pq.ParquetFile(path)
     except FileNotFoundError:
         raise UnreadableFileError(path, "no such file") from None
-    except (OSError, pa.ArrowException) as error:
-        raise UnreadableFileError(path, f"cannot be read as Parquet ({str(error).splitlines()[0]})") from None
+    # Besides Arrow's own: names that are no UTF-8, sizes beyond memory.
+    except Exception as error:  # noqa: BLE001
+        raise UnreadableFileError(path, f"cannot be read as Parquet ({first_line(error)})") from None
     found = file.schema_arrow
     missing = [field.name for field in schema if field.name not in found.names]
     if missing:
@@ -131,7 +157,7 @@ def metadata_of(path: str | Path, file: Any, model: type[MetadataT]) -> Metadata
         raise UnreadableFileError(path, "carries no darktrigger metadata")
     try:
         return model.model_validate(json.loads(raw))
-    except (ValueError, ValidationError) as error:
+    except (ValueError, RecursionError, ValidationError) as error:
         raise UnreadableFileError(path, f"carries metadata that cannot be understood ({error})") from None
 
 
@@ -145,5 +171,10 @@ def iterate_batches(path: str | Path, file: Any, schema: pa.Schema, batch_size: 
     """
     try:
         yield from file.iter_batches(batch_size, columns=schema.names)
-    except (OSError, pa.ArrowException) as error:
-        raise UnreadableFileError(path, f"is damaged ({str(error).splitlines()[0]})") from None
+    except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
+        raise UnreadableFileError(path, f"is damaged ({first_line(error)})") from None
+
+
+def first_line(error: Exception) -> str:
+    """First line of what an error says, or else its name."""
+    return next(iter(str(error).splitlines()), type(error).__name__)

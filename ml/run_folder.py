@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch import nn
 from darktrigger.config import StrictModel, read_yaml, validate
 from darktrigger.errors import ModelFileError, TrainingError
 from darktrigger.files import hash_of, read_json, write_json
+from darktrigger.names import shortened
 from darktrigger.provenance import versions
 from ml.callbacks import BEST
 from ml.config import RunConfig, run_config
@@ -143,8 +143,16 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ModelFileError(path, f"is not a checkpoint that can be read ({str(error).splitlines()[0]})") from None
+    # A damaged file surfaces as almost any exception.
+    except Exception as error:  # noqa: BLE001
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ModelFileError(path, f"is not a checkpoint that can be read ({reason})") from None
+    state = checkpoint.get("state_dict") if isinstance(checkpoint, dict) else None
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise ModelFileError(path, "is not a checkpoint of a training: it has no state_dict of tensors")
+    bad = [name for name, value in state.items() if value.is_floating_point() and not value.to_dense().isfinite().all()]
+    if bad:
+        raise ModelFileError(path, f"weight {shortened(bad[0])} is not finite")
     return checkpoint
 
 
@@ -160,6 +168,9 @@ def load_model(run_dir: Path) -> nn.Module:
     model: nn.Module = family(name).model(read_config(run_dir, name).model)
     state = load_checkpoint(run_dir / BEST)["state_dict"]
     # The training step may have a state of its own beside the model's.
-    weights = {key.removeprefix("model."): value for key, value in state.items() if key.startswith("model.")}
-    model.load_state_dict(weights)
+    weights = {str(key).removeprefix("model."): value for key, value in state.items() if str(key).startswith("model.")}
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ModelFileError(run_dir / BEST, f"does not fit the model of {run_dir / CONFIG} ({error})") from None
     return model.eval()

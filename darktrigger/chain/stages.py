@@ -13,7 +13,7 @@ import yaml
 from analysis.analyze import analyze
 from analysis.evaluate import evaluate
 from analysis.evaluation.config import EvaluationConfig
-from analysis.fileset import Dataset, read_fileset
+from analysis.fileset import Dataset, read_fileset, require_dataset_name
 from analysis.trigger import Trigger
 from darktrigger.chain.config import ChainConfig, GeneratedSample
 from darktrigger.chain.stamps import Stamp
@@ -70,6 +70,8 @@ class Chain:
 
     def resolve_fileset(self) -> tuple[Dataset, ...]:
         """Save the fileset with absolute paths and what training holds out, and read it back."""
+        for name in self.config.fileset:
+            require_dataset_name(name, "fileset")
         fileset = {
             name: self._generate(name, entry)
             if isinstance(entry, Mapping) and "generate" in entry
@@ -246,7 +248,9 @@ def _entry(name: str, entry: Any, folder: Path) -> dict[str, Any]:
     full = {"files": entry} if isinstance(entry, list) else entry
     if not isinstance(full, Mapping) or not isinstance(full.get("files"), list | dict):
         raise ConfigError(f"fileset, dataset '{name}': expected a list of files, or files and metadata")
-    files = full["files"]
+    files, metadata = full["files"], full.get("metadata") or {}
+    if not all(isinstance(path, str) for path in files) or not isinstance(metadata, Mapping):
+        raise ConfigError(f"fileset, dataset '{name}': expected paths of files, and a mapping as metadata")
     absolute = {path: path if is_remote(path) else str(Path(folder, path).resolve()) for path in files}
     resolved = {absolute[path]: files[path] for path in files} if isinstance(files, dict) else list(absolute.values())
-    return {**full, "files": resolved, "metadata": dict(full.get("metadata") or {})}
+    return {**full, "files": resolved, "metadata": dict(metadata)}

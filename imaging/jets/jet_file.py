@@ -23,6 +23,7 @@ from imaging.jets.grid import D_ETA, D_PHI, N_PIXELS
 from imaging.jets.jet_set import JET_COLUMNS, JetSet, concatenate_jets
 from imaging.parquet_file import (
     TableWriter,
+    check_values,
     iterate_batches,
     metadata_of,
     open_parquet,
@@ -116,8 +117,9 @@ def from_jet_batch(batch: pa.RecordBatch, path: str | Path) -> JetSet:
     Raises
     ------
     BadValueError
-        A pixel number outside the grid, or a p_T that is not finite.
+        A null, a pixel number outside the grid or out of order, or a value that is not finite.
     """
+    check_values(batch, JET_SCHEMA, ("weight", "mass", "pt", "jet_mass"), path)
     images = pixel_matrix(batch, BINS, VALUES, N_PIXELS**2, path)
     columns: dict[str, np.ndarray[Any, Any]] = {
         name: batch[name].to_numpy(zero_copy_only=False) for name in JET_COLUMNS

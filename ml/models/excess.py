@@ -53,7 +53,9 @@ class ExcessConfig(StrictModel):
     """
 
     soft_e_t: Positive = 2.0
-    block: Annotated[tuple[int, int], Field(description="phi, eta")] = (9, 8)
+    block: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=72)], Annotated[int, Field(ge=1, le=58)]], Field(description="phi, eta")
+    ] = (9, 8)
     hidden: Annotated[int, Field(ge=1)] = 16
     weights: ExcessWeights = ExcessWeights()
 

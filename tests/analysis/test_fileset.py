@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from analysis.fileset import DatasetMetadata, background_factors, read_fileset
-from darktrigger.errors import ConfigError, InputFileError
+from darktrigger.errors import DarktriggerError, InputFileError
 
 
 def fileset(tmp_path: Path, content: Any, name: str = "fileset.yaml") -> Path:
@@ -53,7 +53,17 @@ def test_glob_that_matches_nothing(tmp_path: Path) -> None:
         ([], "expected a mapping of dataset names"),
         ({"qcd": {"file": ["a"]}}, "unknown key 'file'; did you mean 'files'"),
         ({"qcd": []}, "names no file"),
-        ({"a/b": ["a.root"]}, "must not contain a slash"),
+        ({"a/b": ["a.root"]}, "must not contain '/'"),
+        ({"../../x": ["a.root"]}, "dataset name '../../x' must not"),
+        ({"/etc/x": ["a.root"]}, "must not contain '/'"),
+        ({"..": ["a.root"]}, "must not be empty or start with a dot"),
+        ({"a\0b": ["a.root"]}, "must not contain '.x00'"),
+        ({"x" * 500: ["a.root"]}, "must not be longer than"),
+        ({"qcd": ["a\0.root"]}, "is no path"),
+        ({"qcd": ["a" * 5000]}, "is no path"),
+        ({"qcd": {"files": ["a"], "metadata": {"mass": [1]}}}, r"mass: .*number.*\[1\]"),
+        ({"qcd": {"files": ["a"], "metadata": {"legend": "$\\frac{$"}}}, "legend is LaTeX that cannot be drawn"),
+        ({"qcd": {"files": ["a"], "metadata": {"process": "$\\frac{$", "label": 3}}}, "process is LaTeX"),
         ({"ttbar": ["a.root"]}, "process 'ttbar' has no label of its own"),
         ({"qcd": {"files": ["a"], "metadata": {"cross_section": -1}}}, r"cross_section.*-1"),
         ({"qcd": {"files": ["a"], "metadata": {"crosssection": 1}}}, "did you mean 'cross_section'"),
@@ -61,7 +71,7 @@ def test_glob_that_matches_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, content: Any, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(DarktriggerError, match=message):
         read_fileset(fileset(tmp_path, content))
 
 

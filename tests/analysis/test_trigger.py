@@ -1,6 +1,7 @@
 """The trigger model file and its contract."""
 
 import copy
+import json
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import helper, numpy_helper
 from scipy.sparse import csr_array
 
 from analysis.scores import BASELINES, baseline_scores, event_scores, oriented
@@ -138,3 +141,44 @@ def test_score_that_takes_a_baseline_name_is_refused(make_trigger: Callable[...,
     trigger.metadata.scores["n_tracks"] = trigger.metadata.scores["forward"]
     with pytest.raises(AnalysisError, match="reserved for the baseline"):
         directions(trigger)
+
+
+@pytest.mark.parametrize("name", ["../../escaped", "/etc/escaped", "a/b", "..", "a\nb", "$\\frac{$ $", "x" * 300])
+def test_score_names_that_are_no_file_names(make_trigger: Callable[..., Path], name: str) -> None:
+    """Plots are named after scores."""
+    path = make_trigger(metadata(scores={name: {"direction": "higher"}}), names=(name, "forward", "emptiness"))
+    with pytest.raises(ModelFileError, match=r"score name .*(must not|cannot be drawn)"):
+        Trigger(path)
+
+
+def test_model_that_fails_when_it_is_run(tmp_path: Path, trigger_path: Path) -> None:
+    model = onnx.load(trigger_path)
+    mask = next(constant for constant in model.graph.initializer if constant.name == "mask")
+    mask.CopyFrom(numpy_helper.from_array(np.ones((1, 72, 57), dtype=np.float32), "mask"))
+    del model.graph.value_info[:]
+    image = model.graph.input[0].type.tensor_type.shape
+    image.dim[3].dim_param = "columns"
+    onnx.save(model, tmp_path / "bad.onnx")
+    with pytest.raises(ModelFileError, match="bad"):
+        Trigger(tmp_path / "bad.onnx").scores(events(2).images)
+
+
+def test_score_of_another_length_than_the_batch(tmp_path: Path, trigger_path: Path) -> None:
+    """ONNX Runtime takes the declared shape of an output for a hint."""
+    model = onnx.load(trigger_path)
+    model.graph.node.append(helper.make_node("Concat", ["pixel_sum", "pixel_sum"], ["twice"], axis=0))
+    model.graph.output[0].name = "twice"
+    helper.set_model_props(model, {"darktrigger": json.dumps(metadata(scores={"twice": {"direction": "higher"}}))})
+    onnx.save(model, tmp_path / "twice.onnx")
+    with pytest.raises(ModelFileError, match=r"output 'twice' has shape \(4,\); expected \(2,\)"):
+        Trigger(tmp_path / "twice.onnx").scores(events(2).images)
+
+
+def test_text_that_is_not_utf8(tmp_path: Path, trigger_path: Path) -> None:
+    """Damage that protobuf and ONNX Runtime let pass."""
+    content = trigger_path.read_bytes()
+    for old, new in ((b"counting", b"count\xf8ng"), (b'"forward"', b'"forw\xa2rd"')):
+        assert old in content
+        (tmp_path / "bad.onnx").write_bytes(content.replace(old, new))
+        with pytest.raises(ModelFileError, match=r"is no text|not an ONNX model"):
+            Trigger(tmp_path / "bad.onnx")

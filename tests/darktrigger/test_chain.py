@@ -175,3 +175,20 @@ def test_samples_are_generated_in_files(tmp_path: Path) -> None:
 def test_more_files_than_events_are_refused() -> None:
     with pytest.raises(ConfigError, match="2 events do not fill 3 files"):
         validate(GeneratedSample, {"process": "qcd", "events": 2, "files": 3}, "chain.yaml")
+
+
+@pytest.mark.parametrize("name", ["../../escaped", "/etc/escaped", "..", "a/b", "a\0b", "x" * 300, ""])
+@pytest.mark.parametrize("entry", [["a.root"], {"generate": {"process": "qcd", "events": 1}}])
+def test_dataset_names_cannot_leave_the_output_folder(name: str, entry: object, tmp_path: Path) -> None:
+    """Files of images and of generated events are named after datasets."""
+    config = ChainConfig.model_validate({"output": str(tmp_path / "out"), "fileset": {name: entry}})
+    with pytest.raises(ConfigError, match="dataset name"):
+        Chain(config, tmp_path, print).run()
+    assert [path.name for path in tmp_path.rglob("*")] in (["out", "config.yaml"], ["out"])
+
+
+@pytest.mark.parametrize("entry", [{"files": [3]}, {"files": ["a.root"], "metadata": "text"}, {"files": "a.root"}, 3])
+def test_fileset_of_the_chain_names_what_is_wrong(entry: object, tmp_path: Path) -> None:
+    config = ChainConfig.model_validate({"output": str(tmp_path / "out"), "fileset": {"qcd": entry}})
+    with pytest.raises(ConfigError, match="dataset 'qcd': expected"):
+        Chain(config, tmp_path, print).run()

@@ -166,11 +166,12 @@ def test_delphes_is_taken_where_it_is_installed(darktrigger, config, tmp_path, m
     assert json.loads((tmp_path / "suep.root.json").read_text())["detector"]["program"] == "delphes"
 
 
-def test_delphes_in_a_container(darktrigger, config, tmp_path):
+def test_delphes_in_a_container(darktrigger, config, tmp_path, monkeypatch):
     wrapper = tmp_path / "container"
     wrapper.write_text("#!/bin/sh\necho no such image >&2; exit 4\n")
     wrapper.chmod(0o755)
-    config.write_text(SMALL + f"detector: {{program: delphes, delphes_command: [{wrapper}, exec, DelphesHepMC3]}}\n")
+    monkeypatch.setenv("DARKTRIGGER_DELPHES", f"{wrapper} exec DelphesHepMC3")
+    config.write_text(SMALL + "detector: {program: delphes}\n")
     with pytest.raises(DarktriggerError, match=r"exit status 4\nno such image"):
         darktrigger("generate", "suep", "-n", 1, "-o", tmp_path / "x.root", "--config", config, "--workers", 1)
     assert not (tmp_path / "x.root").exists()

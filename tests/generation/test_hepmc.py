@@ -6,7 +6,7 @@ import numpy as np
 import pyhepmc
 import pytest
 
-from darktrigger.errors import EmptyInputError, UnreadableFileError
+from darktrigger.errors import EmptyInputError, InputFileError, UnreadableFileError
 from generation.events import concatenate_events
 from generation.hepmc import read_hepmc
 
@@ -84,4 +84,45 @@ def test_damage_is_not_passed_over(tmp_path, zipped):
     path = tmp_path / ("cut.hepmc.gz" if zipped else "cut.hepmc")
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(UnreadableFileError, match=r"truncated or damaged|not a sound"):
+        list(read_hepmc(path))
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "1e300"])
+def test_numbers_that_no_generator_writes(tmp_path, value):
+    path = tmp_path / "events.hepmc"
+    with pyhepmc.open(str(path), "w", format="hepmc3") as stream:
+        stream.write(make_event(0))
+    lines = path.read_text().splitlines()
+    row = next(i for i, line in enumerate(lines) if line.startswith("P") and line.endswith(" 1"))
+    words = lines[row].split()
+    words[4] = value
+    lines[row] = " ".join(words)
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(InputFileError, match=r"events\.hepmc: (event 1: px of a particle|is not a sound|is truncated)"):
+        list(read_hepmc(path))
+
+
+@pytest.mark.parametrize("after", ["HepMC::IO", "E ", "N ", "U "])
+def test_a_particle_that_belongs_to_no_vertex(tmp_path, after):
+    """pyhepmc ends the interpreter there."""
+    path = tmp_path / "events.hepmc"
+    with pyhepmc.open(str(path), "w", format="hepmc2") as stream:
+        for number in range(3):
+            stream.write(make_event(number))
+    lines = path.read_text().splitlines()
+    particle = next(line for line in lines if line.startswith("P "))
+    place = max(i for i, line in enumerate(lines) if line.startswith(after) and "END" not in line)
+    path.write_text("\n".join([*lines[: place + 1], particle, *lines[place + 1 :]]) + "\n")
+    with pytest.raises(UnreadableFileError, match=r"events\.hepmc: is damaged"):
+        list(read_hepmc(path))
+
+
+@pytest.mark.parametrize("weight", [1e300, -1e300])
+def test_weights_that_no_file_of_ours_can_hold(tmp_path, weight):
+    path = tmp_path / "events.hepmc"
+    event = make_event(0)
+    event.weights = [weight]
+    with pyhepmc.open(str(path), "w", format="hepmc3") as stream:
+        stream.write(event)
+    with pytest.raises(InputFileError, match=r"events\.hepmc: (event 1: weight|is not a sound|is truncated)"):
         list(read_hepmc(path))

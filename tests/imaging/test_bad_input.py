@@ -27,9 +27,16 @@ JAGGED = {
 
 
 def write_delphes(
-    path: Path, *, tree: str = "Delphes", drop: str = "", n_events: int = N_EVENTS, bad: float = 1.0, repeat: int = 1
+    path: Path,
+    *,
+    tree: str = "Delphes",
+    drop: str = "",
+    n_events: int = N_EVENTS,
+    bad: float = 1.0,
+    phi: float = 1.0,
+    repeat: int = 1,
 ) -> None:
-    """A small file in Delphes' layout; ``bad`` takes the place of the last hcalTower.ET."""
+    """A small file in Delphes' layout; ``bad`` takes the place of the last hcalTower.ET, and ``phi`` of its Phi."""
     rows = {}
     for collection, members in JAGGED.items():
         counts = np.full(n_events, 1 if collection == "ScalarHT" else 4)
@@ -37,6 +44,8 @@ def write_delphes(
         columns = {name: values.copy() for name in members if f"{collection}.{name}" != drop}
         if collection == "hcalTower" and n_events:
             columns["ET"][-1] = bad
+            if "Phi" in columns:
+                columns["Phi"][-1] = phi
         rows[collection] = ak.unflatten(ak.zip(columns), counts)
     with uproot.recreate(path) as file:
         names = {"counter_name": lambda name: f"{name}_size", "field_name": lambda outer, inner: f"{outer}.{inner}"}
@@ -77,6 +86,7 @@ CASES: dict[str, tuple[Callable[[Path], None], str]] = {
     "empty tree": (lambda path: write_delphes(path, n_events=0), "holds no events"),
     "missing branch": (lambda path: write_delphes(path, drop="hcalTower.Phi"), "no branches for the hcal image"),
     "NaN": (lambda path: write_delphes(path, bad=np.nan), "hcalTower.ET holds nan"),
+    "no angle": (lambda path: write_delphes(path, phi=1e38), "which is no angle"),
     "infinity": (lambda path: write_delphes(path, bad=-np.inf), "hcalTower.ET holds -inf"),
 }
 

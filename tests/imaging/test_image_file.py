@@ -1,5 +1,7 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +11,7 @@ import pytest
 from darktrigger.errors import BadValueError, UnreadableFileError
 from imaging.config import ImagingConfig, Selection
 from imaging.convert import Sample, convert
+from imaging.display import load_event
 from imaging.image_file import SCHEMA, iterate_image_file, read_image_file, read_image_files, read_metadata
 from imaging.image_set import COLUMNS, ImageSet
 from imaging.sparse import CHANNELS, GRIDS
@@ -119,3 +122,51 @@ def test_impossible_values_are_refused(tmp_path: Path, column: str, values: list
     pq.write_table(pa.table(row, schema=SCHEMA), tmp_path / "f.parquet")
     with pytest.raises(BadValueError, match=cause):
         read_image_file(tmp_path / "f.parquet")
+
+
+def spoilt(image_file: Path, path: Path, name: str, change: Callable[[Any], Any]) -> Path:
+    """The file with the first event's value of one column changed."""
+    table = pq.read_table(image_file)
+    values = table[name].to_pylist()
+    values[0] = change(values[0])
+    column = pa.array(values, type=SCHEMA.field(name).type)
+    pq.write_table(table.set_column(table.column_names.index(name), name, column), path, store_schema=False)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("trk_bin", lambda bins: bins[::-1], "trk_bin holds pixels that are not ascending"),
+        ("ecal_bin", lambda bins: [bins[0], *bins[:-1]], "ecal_bin holds pixels that are not ascending or not unique"),
+        ("hcal_bin", lambda bins: [*bins[:-1], None], "hcal_bin holds a null"),
+        ("hcal_bin", lambda _: None, "hcal_bin holds a null"),
+        ("trk_et", lambda e_t: [float("nan"), *e_t[1:]], "trk_et holds a value that is not finite"),
+        ("trk_et", lambda e_t: e_t[1:], "differ in length"),
+        ("weight", lambda _: float("inf"), "weight holds inf"),
+        ("ht", lambda _: float("nan"), "ht holds nan"),
+        ("mass", lambda _: float("nan"), "mass holds nan"),
+        ("label", lambda _: None, "label holds a null"),
+        ("entry", lambda _: None, "entry holds a null"),
+    ],
+)
+def test_values_that_no_image_file_of_ours_holds(
+    image_file: Path, tmp_path: Path, name: str, change: Callable[[Any], Any], message: str
+) -> None:
+    with pytest.raises(BadValueError, match=message):
+        read_image_file(spoilt(image_file, tmp_path / "bad.parquet", name, change))
+
+
+def test_events_without_pixels_are_no_disorder(image_file: Path, tmp_path: Path) -> None:
+    path = image_file
+    for name in ("trk_bin", "trk_et"):
+        path = spoilt(path, tmp_path / f"{name}.parquet", name, lambda _: [])
+    assert read_image_file(path).images.trk[[0]].nnz == 0
+
+
+def test_damaged_pages_in_the_display(image_file: Path, tmp_path: Path) -> None:
+    content = bytearray(image_file.read_bytes())
+    content[len(content) // 3 : len(content) // 2] = bytes(len(content[len(content) // 3 : len(content) // 2]))
+    (tmp_path / "bad.parquet").write_bytes(content)
+    with pytest.raises(UnreadableFileError, match=r"bad\.parquet: is damaged"):
+        load_event(str(tmp_path / "bad.parquet"), 0, ImagingConfig())

@@ -1,5 +1,7 @@
 """Files in the layout of the CoDAE paper's own."""
 
+import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -127,3 +129,71 @@ def test_one_channel_of_the_papers_files_is_the_sum_of_three(shared: Path) -> No
     # A tenth of what would separate it from any one channel: 81, 184 and 57 lit pixels, 288 in their sum.
     assert (one > 0).sum((1, 2)).mean() == pytest.approx((three.sum(-1) > 0).sum((1, 2)).mean(), abs=10)
     assert one.sum((1, 2)).mean() == pytest.approx(three.sum((1, 2, 3)).mean(), rel=0.06)
+
+
+def spring(path: str) -> None:
+    Path(path).write_text("sprung")
+
+
+class Trap:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return spring, (self.path,)
+
+
+@pytest.mark.parametrize("name", ["images", "labels", "masses", "n_tracks", "other"])
+def test_pickles_are_refused_and_never_run(tmp_path: Path, name: str) -> None:
+    arrays = {"images": images(1, 3), name: np.array([Trap(tmp_path / "mark")], dtype=object)}
+    with pytest.raises(UnreadableFileError, match="without pickle"):
+        read_paper_file(write(tmp_path / "qcd_x.npz", **arrays))
+    (tmp_path / "qcd_bare.npz").write_bytes(pickle.dumps(Trap(tmp_path / "mark")))
+    with pytest.raises(UnreadableFileError, match="without pickle"):
+        read_paper_file(tmp_path / "qcd_bare.npz")
+    assert not (tmp_path / "mark").exists()
+
+
+@pytest.mark.parametrize(
+    "shape", ["(4000000000, 72, 58, 3)", "(-1, 72, 58, 3)", "4", "(__import__('os'),)", "(" * 80, "(1, 72, 58, 3)"]
+)
+def test_headers_that_promise_what_is_not_there(tmp_path: Path, shape: str) -> None:
+    text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    content = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode() + bytes(64)
+    with zipfile.ZipFile(tmp_path / "qcd_x.npz", "w") as archive:
+        archive.writestr("images.npy", content)
+    with pytest.raises(UnreadableFileError, match="cannot be read as npz"):
+        read_paper_file(tmp_path / "qcd_x.npz")
+
+
+@pytest.mark.parametrize("name", ["images", "labels", "n_tracks"])
+def test_members_that_are_no_arrays(tmp_path: Path, name: str) -> None:
+    write(tmp_path / "qcd_x.npz", **{"images": images(1, 3)} if name != "images" else {})
+    with zipfile.ZipFile(tmp_path / "qcd_x.npz", "a") as archive:
+        archive.writestr(f"{name}.npy", b"no array")
+    with pytest.raises(UnreadableFileError, match=f"holds '{name}', which is no array"):
+        read_paper_file(tmp_path / "qcd_x.npz")
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("qcd_x.npz", {"n_tracks": np.array([np.nan])}, "no number of tracks"),
+        ("qcd_x.npz", {"n_tracks": np.array([-1])}, "no number of tracks"),
+        ("qcd_x.npz", {"n_tracks": np.array([2**40])}, "no number of tracks"),
+        ("qcd_x.npz", {"images": np.full((1, 72, 58, 3), 1e300)}, "negative or not finite, or above"),
+        (f"suep_h{'9' * 60}_.npz", {}, "says a mass of 1e.60 GeV"),
+        ("x.npz", {"labels": np.array([1]), "masses": np.array([1e50])}, "without a known mass"),
+    ],
+)
+def test_numbers_beyond_all_scales(tmp_path: Path, name: str, change: dict[str, Any], message: str) -> None:
+    path = write(tmp_path / name, **{"images": images(1, 3), **change})
+    with pytest.raises(BadValueError, match=message):
+        read_paper_file(path)
+
+
+def test_half_precision_is_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "qcd_x.npz", images=images(2, 3).astype(np.float16))
+    assert len(read_paper_file(path).events) == 2

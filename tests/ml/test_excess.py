@@ -7,6 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from darktrigger.errors import ConfigError
+from ml.config import run_config
 from ml.counts import crowding, hardest_track, log_total_e_t, missing_e_t, soft_tracks
 from ml.excess_scores import excess, excess_tracks
 from ml.excess_scores import missing_e_t as missing_e_t_score
@@ -103,3 +105,9 @@ def test_density_learns_mean_and_width_of_background() -> None:
     assert value.item() < before - 2
     torch.testing.assert_close(pull.mean(0), torch.zeros(4), atol=0.15, rtol=0)
     torch.testing.assert_close(pull.std(0), torch.ones(4), atol=0.15, rtol=0)
+
+
+@pytest.mark.parametrize("block", [[9, 0], [0, 8], [-1, 8], [73, 8], [9, 59]])
+def test_blocks_that_hold_no_pixel_or_exceed_the_image(block: list[int]) -> None:
+    with pytest.raises(ConfigError, match=r"model\.block"):
+        run_config("excess", {"model": {"block": block}})
