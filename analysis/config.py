@@ -6,6 +6,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
+import darktrigger.executors
 from darktrigger.config import StrictModel
 from imaging.branches import BranchOverride
 from imaging.config import Selection
@@ -16,35 +17,19 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 BaselineName = Literal["n_tracks", "lit_pixels", "hcal_cells", "total_e_t_trk", "total_e_t_ecal", "total_e_t_hcal"]
 
 
-class ExecutorConfig(StrictModel):
-    """Who does the work.
+class ExecutorConfig(darktrigger.executors.ExecutorConfig):
+    """Who does the work, and how much of it at a time.
 
     Parameters
     ----------
-    kind
-        ``iterative``: this process; ``futures``: processes on this machine; ``dask``: a
-        local cluster, or the one behind ``scheduler``.
-    workers
-        Processes of ``futures`` and of a local dask cluster.
-    scheduler
-        Address of an existing dask scheduler, such as ``tcp://host:8786``.
     chunk_size
         Events that a worker holds at a time.
     batch_size
         Events of which dense images exist at a time.
     """
 
-    kind: Literal["iterative", "futures", "dask"] = "iterative"
-    workers: Annotated[int, Field(ge=1)] = 1
-    scheduler: str | None = None
     chunk_size: Annotated[int, Field(ge=1)] = 10_000
     batch_size: Annotated[int, Field(ge=1)] = 16
-
-    @model_validator(mode="after")
-    def _scheduler_is_for_dask(self) -> Self:
-        if self.scheduler and self.kind != "dask":
-            raise ValueError(f"scheduler is for kind 'dask', not '{self.kind}'")
-        return self
 
 
 class AxisConfig(StrictModel):
@@ -131,6 +116,8 @@ class AnalysisConfig(StrictModel):
         Further working points: background rate in Hz; need cross-sections.
     luminosity
         Instantaneous luminosity, per cm2 and s.
+    read_timeout
+        For one read of a remote file, s; it is tried three times.
     """
 
     selection: Selection = Selection()
@@ -145,6 +132,7 @@ class AnalysisConfig(StrictModel):
     abcd: AbcdConfig = AbcdConfig()
     axes: AxisConfig = AxisConfig()
     executor: ExecutorConfig = ExecutorConfig()
+    read_timeout: Annotated[float, Field(gt=0)] = 60.0
     style: StyleConfig = StyleConfig()
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 from coffea.processor.executor import WorkItem
@@ -17,14 +17,12 @@ from analysis.scores import channels_needed, event_scores
 from analysis.trigger import Trigger
 from darktrigger.errors import InputFileError
 from darktrigger.progress import progress
-from imaging.branches import BranchMap, BranchOverride, find_branches
+from imaging.branches import BranchMap, find_branches
 from imaging.delphes_file import explain_read_errors, open_delphes
 from imaging.events import build_images
 from imaging.image_file import SkippedFile
 from imaging.image_set import ImageSet, concatenate_sets
-
-#: Files that are opened at a time; opening waits for disks and networks, not for the processor.
-_THREADS = 8
+from imaging.preprocess import look_at_all
 
 #: The pre-scan reads this many events at a time, and no more than so many times.
 _STEP, _MAX_STEPS = 1000, 50
@@ -39,6 +37,7 @@ class ScannedFile:
     tree: str
     entries: int
     uuid: bytes
+    content: str
     branches: BranchMap
 
 
@@ -52,12 +51,13 @@ class Scan:
 
 def scan_files(
     datasets: Sequence[Dataset],
-    branches: BranchOverride,
+    config: AnalysisConfig,
     *,
     limit_files: int | None = None,
     skip_bad_files: bool = False,
+    cache: Path | None = None,
 ) -> Scan:
-    """Open every file and look for the branches that images need.
+    """Look at every file, unless the cache knows its content, and for the branches that images need.
 
     Raises
     ------
@@ -68,26 +68,22 @@ def scan_files(
         (dataset, path, tree) for dataset in datasets for path, tree in islice(dataset.files.items(), limit_files)
     ]
 
-    def look(job: tuple[Dataset, str, str]) -> ScannedFile | InputFileError:
-        dataset, path, tree = job
-        try:
-            with open_delphes(path, tree) as events:
-                chosen = find_branches(events.keys(full_paths=False), branches, path)
-                return ScannedFile(dataset, path, tree, events.num_entries, events.file.fUUID, chosen)
-        except InputFileError as error:
-            return error
-
     files: list[ScannedFile] = []
     bad: list[SkippedFile] = []
-    with progress("opening files", len(wanted)) as advance, ThreadPoolExecutor(_THREADS) as pool:
-        for found in pool.map(look, wanted):
-            if isinstance(found, ScannedFile):
-                files.append(found)
-            elif skip_bad_files:
-                bad.append(SkippedFile(path=found.path, cause=found.cause))
+    found = look_at_all(((path, tree) for _, path, tree in wanted), cache, config.read_timeout)
+    with progress("looking at files", len(wanted)) as advance:
+        for (dataset, path, tree), info in zip(wanted, found, strict=True):
+            try:
+                if isinstance(info, InputFileError):
+                    raise info
+                branches = find_branches(info.branches, config.branches, path)
+            except InputFileError as error:
+                if not skip_bad_files:
+                    raise
+                bad.append(SkippedFile(path=path, cause=error.cause))
             else:
-                pool.shutdown(cancel_futures=True)
-                raise found
+                uuid = bytes.fromhex(info.uuid)
+                files.append(ScannedFile(dataset, path, tree, info.entries, uuid, info.content, branches))
             advance(1)
     return Scan(tuple(files), tuple(bad))
 
@@ -147,7 +143,7 @@ def _steps(files: Sequence[ScannedFile], config: AnalysisConfig, channels: Colle
     for file in files:
         split, branches = file.dataset.metadata.entries, file.branches.only(channels)
         try:
-            with open_delphes(file.path, file.tree) as events, explain_read_errors(file.path):
+            with open_delphes(file.path, file.tree, config.read_timeout) as events, explain_read_errors(file.path):
                 for arrays, report in events.iterate(
                     branches.names(), step_size=_STEP, library="ak", how=dict, report=True
                 ):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from darktrigger.errors import DarktriggerError, UnreadableFileError
 
@@ -81,13 +82,21 @@ def fingerprint(path: str | Path) -> str:
     """
     try:
         with Path(path).open("rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
-            digest = hashlib.sha256(str(size).encode())
-            digest.update(stream.read(_FINGERPRINT_BYTES))
-            stream.seek(max(0, size - _FINGERPRINT_BYTES))
-            digest.update(stream.read())
+            return _fingerprint(stream, os.fstat(stream.fileno()).st_size)
     except OSError as error:
         raise UnreadableFileError(path, f"cannot be read ({error.strerror})") from None
+
+
+def fingerprint_of(content: bytes) -> str:
+    """The :func:`fingerprint` of a file of that content."""
+    return _fingerprint(io.BytesIO(content), len(content))
+
+
+def _fingerprint(stream: BinaryIO, size: int) -> str:
+    digest = hashlib.sha256(str(size).encode())
+    digest.update(stream.read(_FINGERPRINT_BYTES))
+    stream.seek(max(0, size - _FINGERPRINT_BYTES))
+    digest.update(stream.read())
     return digest.hexdigest()
 
 

@@ -146,6 +146,6 @@ def _table(data: dict[str, Any]) -> str:
     for name, text in rows.items():
         table.add_row(name, text)
     console = Console(width=100, no_color=True)
-    with console.capture() as text:
+    with console.capture() as printed:
         console.print(table)
-    return "\n" + text.get().rstrip()
+    return "\n" + printed.get().rstrip()

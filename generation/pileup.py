@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from darktrigger.config import StrictModel
-from darktrigger.errors import UnreadableFileError
+from darktrigger.errors import DarktriggerError, UnreadableFileError
 from darktrigger.executors import HERE, Executor
 from darktrigger.files import hash_of
 from generation.event_store import load_events, save_events
@@ -109,5 +109,6 @@ def _generate(chunk: _Chunk) -> GenEvents:
         return load_events(chunk.part)
     batches = chunk.process.batches(chunk.n_events, chunk.seed, chunk.n_events, chunk.cache)
     events = concatenate_events([batch.events for batch in batches])
-    save_events(chunk.part, events)
+    with suppress(DarktriggerError):
+        save_events(chunk.part, events)
     return events

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from darktrigger.cache import cache_folder
 from darktrigger.executors import ExecutorConfig, open_executor
 from darktrigger.files import fingerprint
 from darktrigger.progress import progress
 from darktrigger.provenance import versions
 from darktrigger.run_report import RunReport
-from darktrigger.cache import cache_folder
 from generation.config import GenerationConfig, make_process
 from generation.detector import load_card
 from generation.detectors import EmbeddedDetector, choose_program, delphes_detector
@@ -121,7 +121,14 @@ def _produce(
         }
         with progress("events", n_events) as advance:
             done = produce(
-                batches, detector, output, seed=seed, settings=record, executor=workforce, report=report, advance=advance
+                batches,
+                detector,
+                output,
+                seed=seed,
+                settings=record,
+                executor=workforce,
+                report=report,
+                advance=advance,
             )
     report.write(f"{output}.report.json")
     return done

@@ -58,8 +58,8 @@ def image(
     from darktrigger.inputs import expand_paths, read_list, write_failed
     from darktrigger.memory import keep_freed_memory
     from darktrigger.progress import progress
-    from imaging.config import ImagingConfig, Selection
     from darktrigger.run_report import RunReport
+    from imaging.config import ImagingConfig, Selection
     from imaging.convert import Limits, Sample, convert
 
     keep_freed_memory()

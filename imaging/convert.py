@@ -218,9 +218,7 @@ def _sources(
         yield _Source(path, info, branches, pieces)
 
 
-def _pieces(
-    path: str, info: FileInfo, branches: BranchMap, config: ImagingConfig, folder: Path
-) -> tuple[Piece, ...]:
+def _pieces(path: str, info: FileInfo, branches: BranchMap, config: ImagingConfig, folder: Path) -> tuple[Piece, ...]:
     step = info.step(branches.names(), config.step_size)
     spans = [
         range(first, min(first + _STEPS * step, info.entries), step) for first in range(0, info.entries, _STEPS * step)

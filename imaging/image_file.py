@@ -187,8 +187,20 @@ def read_metadata(path: str | Path) -> ImageMetadata:
         raise UnreadableFileError(path, f"carries metadata that cannot be understood ({error})") from None
 
 
-def iterate_image_file(path: str | Path, batch_size: int) -> Iterator[ImageSet]:
-    """Events of an image file, at most ``batch_size`` at a time, in file order.
+def read_row_groups(path: str | Path) -> list[int]:
+    """Number of events in each row group of an image file.
+
+    Raises
+    ------
+    UnreadableFileError
+        Not an image file.
+    """
+    with open_image_file(path) as file:
+        return [file.metadata.row_group(index).num_rows for index in range(file.metadata.num_row_groups)]
+
+
+def iterate_image_file(path: str | Path, batch_size: int, row_groups: range | None = None) -> Iterator[ImageSet]:
+    """Events of an image file, or of some of its row groups, at most ``batch_size`` at a time, in file order.
 
     Raises
     ------
@@ -199,7 +211,9 @@ def iterate_image_file(path: str | Path, batch_size: int) -> Iterator[ImageSet]:
     """
     with open_image_file(path) as file:
         try:
-            for batch in file.iter_batches(batch_size, columns=SCHEMA.names):
+            for batch in file.iter_batches(
+                batch_size, columns=SCHEMA.names, row_groups=row_groups and list(row_groups)
+            ):
                 yield from_batch(batch, path)
         except (OSError, pa.ArrowException) as error:
             raise UnreadableFileError(path, f"is damaged ({str(error).splitlines()[0]})") from None

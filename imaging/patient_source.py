@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 ATTEMPTS, PAUSE = 3, 1.0
 
 
-class PatientSource(FSSpecSource):  # type: ignore[misc]
+class PatientSource(FSSpecSource):
     """What uproot reads by default, for which a server that stalls or fails is no reason to give up at once.
 
     Give it to :func:`uproot.open` as ``handler``, with the deadline of one read as ``timeout``, in seconds. Local

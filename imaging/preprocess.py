@@ -49,7 +49,7 @@ class FileInfo(StrictModel):
     def step(self, names: Iterable[str], step_size: str) -> int:
         """Events of which the named branches take about ``step_size``, such as ``16 MB``; at least one."""
         n_bytes = sum(self.branches[name] for name in names)
-        return max(1, uproot._util.memory_size(step_size) * self.entries // max(1, n_bytes))  # noqa: SLF001
+        return max(1, int(uproot._util.memory_size(step_size)) * self.entries // max(1, n_bytes))  # noqa: SLF001
 
 
 def look_at(path: str, tree: str, cache: Path | None = None, timeout: float = READ_TIMEOUT) -> FileInfo:
@@ -76,9 +76,7 @@ def look_at(path: str, tree: str, cache: Path | None = None, timeout: float = RE
             return validate(FileInfo, read_json(record), str(record))
     with open_delphes(path, tree, timeout) as events:
         sizes = {branch.name: int(branch.uncompressed_bytes) for branch in events.itervalues(recursive=True)}
-        info = FileInfo(
-            content=content, uuid=events.file.fUUID.hex(), entries=int(events.num_entries), branches=sizes
-        )
+        info = FileInfo(content=content, uuid=events.file.fUUID.hex(), entries=int(events.num_entries), branches=sizes)
     if record is not None:
         try:
             write_json(record, info.model_dump())

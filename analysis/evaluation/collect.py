@@ -4,64 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.binned import FloatArray
 from analysis.evaluation.config import EvaluationConfig
 from analysis.evaluation.quality import Quality, quality_of
 from analysis.evaluation.rows import Column
+from analysis.evaluation.samples import BACKGROUND, Example, Float32Array, Key, Sample, load_samples, save_samples
 from analysis.scores import BASELINES, baseline_scores, finite, oriented
 from analysis.trigger import Trigger
+from darktrigger import __version__
+from darktrigger.errors import UnreadableFileError
+from darktrigger.executors import HERE, Executor
+from darktrigger.files import fingerprint, hash_of
 from darktrigger.progress import progress
+from darktrigger.run_report import Meter, RunReport
 from imaging.image_set import ImageSet
 from imaging.image_source import ImageSource
 
-#: Events of a file that are in memory at a time.
-_STEP = 4096
-
-Float32Array = NDArray[np.float32]
-
-
-class Key(NamedTuple):
-    """A sample is told by label and mass (GeV); background is one sample whatever its mass."""
-
-    label: int
-    mass: float
-
-
-BACKGROUND = Key(0, 0.0)
-
-
-class Example(NamedTuple):
-    """An event's input and what the model makes of it, shape (C, H, W) each."""
-
-    image: Float32Array
-    reconstruction: Float32Array
-
-
-@dataclass
-class Sample:
-    """Events of one class and mass.
-
-    Parameters
-    ----------
-    weight
-        Shape (n,).
-    scores
-        Oriented scores, shape (n,) each; NaN where a file does not tell (baselines).
-    quality
-        Of the reconstructions of each model that gives them, by its path.
-    examples
-        The first events with their reconstructions, by the model's path.
-    """
-
-    weight: FloatArray
-    scores: dict[Column, Float32Array]
-    quality: dict[str, Quality]
-    examples: dict[str, list[Example]]
+#: Events of a file that are in memory at a time, and that a task scores.
+_STEP, _PIECE = 4096, 8192
 
 
 @dataclass
@@ -70,6 +34,17 @@ class _Parts:
     scores: dict[Column, list[Float32Array]] = field(default_factory=dict)
     quality: dict[str, list[Quality]] = field(default_factory=dict)
     examples: dict[str, list[Example]] = field(default_factory=dict)
+
+    def extend(self, sample: Sample, n_examples: int) -> None:
+        """Append the events of a further piece."""
+        self.weight.append(sample.weight)
+        for column, values in sample.scores.items():
+            self.scores.setdefault(column, []).append(values)
+        for path, quality in sample.quality.items():
+            self.quality.setdefault(path, []).append(quality)
+        for path, examples in sample.examples.items():
+            kept = self.examples.setdefault(path, [])
+            kept += examples[: n_examples - len(kept)]
 
     def joined(self) -> Sample:
         return Sample(
@@ -80,7 +55,54 @@ class _Parts:
         )
 
 
-def collect(triggers: Sequence[Trigger], sources: Sequence[ImageSource], config: EvaluationConfig) -> dict[Key, Sample]:
+@dataclass(frozen=True)
+class Piece:
+    """Some row groups of a file, or all of it, that one task scores."""
+
+    source: ImageSource
+    content: str
+    rows: range | None
+
+
+@dataclass(frozen=True)
+class Collector:
+    """Scores a piece; what a worker needs to know for it."""
+
+    triggers: tuple[Trigger, ...]
+    config: EvaluationConfig
+
+    def __call__(self, piece: Piece) -> dict[Key, Sample]:
+        """Every score of every event, sample by sample."""
+        parts: dict[Key, _Parts] = {}
+        for chunk in piece.source.iterate(_STEP, piece.rows):
+            kept = np.where(
+                chunk.label == 0,
+                self.config.background_entries.mask(chunk.entry),
+                self.config.signal_entries.mask(chunk.entry),
+            )
+            for key, events in _by_sample(chunk[kept]):
+                _add(parts.setdefault(key, _Parts()), key, events, piece.source, self.triggers, self.config)
+        return {key: part.joined() for key, part in parts.items()}
+
+    def key(self, piece: Piece) -> str:
+        """Hash of all that decides the result."""
+        config = self.config.model_dump(include={"background_entries", "signal_entries", "batch_size", "examples"})
+        triggers = {trigger.path: trigger.fingerprint for trigger in self.triggers}
+        rows = piece.rows and [piece.rows.start, piece.rows.stop]
+        return hash_of(
+            {"version": __version__, "config": config, "triggers": triggers, "content": piece.content, "rows": rows}
+        )
+
+
+def collect(
+    triggers: Sequence[Trigger],
+    sources: Sequence[ImageSource],
+    config: EvaluationConfig,
+    *,
+    executor: Executor = HERE,
+    parts: Path | None = None,
+    report: RunReport | None = None,
+) -> dict[Key, Sample]:
     """Score every event; images exist for one step at a time, scores (four bytes each) for all.
 
     Parameters
@@ -91,6 +113,12 @@ def collect(triggers: Sequence[Trigger], sources: Sequence[ImageSource], config:
         Files of images.
     config
         Which events to use, how many at a time, and how many to keep with their reconstructions.
+    executor
+        Who does the work; the result does not depend on it.
+    parts
+        Folder where finished pieces are kept, to be taken up by the next call; None to keep none.
+    report
+        Told what it costs.
 
     Raises
     ------
@@ -99,19 +127,44 @@ def collect(triggers: Sequence[Trigger], sources: Sequence[ImageSource], config:
     AnalysisError
         A model gives NaN or infinity for some event.
     """
-    parts: dict[Key, _Parts] = {}
-    with progress("evaluating", len(sources)) as advance:
-        for source in sources:
-            for chunk in source.iterate(_STEP):
-                kept = np.where(
-                    chunk.label == 0,
-                    config.background_entries.mask(chunk.entry),
-                    config.signal_entries.mask(chunk.entry),
-                )
-                for key, events in _by_sample(chunk[kept]):
-                    _add(parts.setdefault(key, _Parts()), key, events, source, triggers, config)
+    report = report or RunReport("evaluate")
+    collector = Collector(tuple(triggers), config)
+    pieces = [
+        Piece(source, content, rows)
+        for source, content in ((source, fingerprint(source.path)) for source in sources)
+        for rows in source.pieces(_PIECE)
+    ]
+    gathered: dict[Key, _Parts] = {}
+    with progress("evaluating", len(pieces)) as advance:
+        for samples in _samples(pieces, collector, executor, parts, report):
+            for key, sample in samples.items():
+                gathered.setdefault(key, _Parts()).extend(sample, config.examples)
+            report.events += sum(len(sample.weight) for sample in samples.values())
             advance(1)
-    return {key: parts[key].joined() for key in sorted(parts)}
+    for piece in pieces:
+        if fingerprint(piece.source.path) != piece.content:
+            raise UnreadableFileError(piece.source.path, "changed while it was read; run the command again")
+    return {key: gathered[key].joined() for key in sorted(gathered)}
+
+
+def _samples(
+    pieces: Sequence[Piece], collector: Collector, executor: Executor, folder: Path | None, report: RunReport
+) -> Iterator[dict[Key, Sample]]:
+    """Samples of each piece, in order; those of an interrupted run from the folder."""
+    paths = [None if folder is None else folder / f"{collector.key(piece)[:32]}.npz" for piece in pieces]
+    stored = [None if path is None else load_samples(path) for path in paths]
+    todo = (piece for piece, found in zip(pieces, stored, strict=True) if found is None)
+    fresh = report.count(executor.map(Meter(collector), todo))
+    for path, found in zip(paths, stored, strict=True):
+        if found is not None:
+            report.tasks += 1
+            report.taken_up += 1
+            yield found
+            continue
+        samples = next(fresh)
+        if path is not None:
+            save_samples(path, samples)
+        yield samples
 
 
 def _by_sample(events: ImageSet) -> Iterator[tuple[Key, ImageSet]]:

@@ -18,9 +18,7 @@ class Executor(Protocol):
     Outputs are therefore the same whoever does the work, as far as the function depends on its task alone.
     """
 
-    def map(
-        self, function: Callable[[Task], Result], tasks: Iterable[Task], *, ahead: int = AHEAD
-    ) -> Iterator[Result]:
+    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task], *, ahead: int = AHEAD) -> Iterator[Result]:
         """Results in order.
 
         Parameters

@@ -48,9 +48,7 @@ class Dask:
     client: Any
     expected: int
 
-    def map(
-        self, function: Callable[[Task], Result], tasks: Iterable[Task], *, ahead: int = AHEAD
-    ) -> Iterator[Result]:
+    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task], *, ahead: int = AHEAD) -> Iterator[Result]:
         """Results in order; see :class:`~darktrigger.executors.base.Executor`."""
         # A result can be computed again when the worker that holds it dies; scattered data could not.
         shared = self._submit(_itself, function)
@@ -109,8 +107,11 @@ def open_dask(config: ExecutorConfig) -> Iterator[Dask]:
             yield Dask(client, 1)
         return
     site = None if config.site is None else load_config(SiteConfig, config.site)
-    n_workers = config.workers if site is None else site.cores * _jobs(config, site)
-    cluster = _local_cluster(config.workers) if site is None else _with_jobs(_site_cluster(site, config.site), site, _jobs(config, site))
+    if site is None:
+        n_workers, cluster = config.workers, _local_cluster(config.workers)
+    else:
+        jobs = config.workers if config.workers > 1 else site.jobs
+        n_workers, cluster = site.cores * jobs, _with_jobs(_site_cluster(site, config.site), site, jobs)
     try:
         with Client(cluster) as client:  # type: ignore[no-untyped-call]
             yield Dask(client, n_workers)
@@ -127,10 +128,6 @@ def _connected(address: str) -> Any:
 
 def _local_cluster(workers: int) -> Any:
     return LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)  # type: ignore[no-untyped-call]
-
-
-def _jobs(config: ExecutorConfig, site: SiteConfig) -> int:
-    return config.workers if config.workers > 1 else site.jobs
 
 
 def job_script(site: SiteConfig, source: str) -> str:

@@ -26,7 +26,9 @@ ExecutorOption = Annotated[
 ]
 WorkersOption = Annotated[
     int | None,
-    typer.Option(min=1, help="Processes of futures and of a local dask cluster; jobs of a site (default: the stage's)."),
+    typer.Option(
+        min=1, help="Processes of futures and of a local dask cluster; jobs of a site (default: the stage's)."
+    ),
 ]
 SchedulerOption = Annotated[
     str | None, typer.Option(help="Address of a dask scheduler, tcp://HOST:PORT (default: a local cluster).")

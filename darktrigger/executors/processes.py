@@ -29,9 +29,7 @@ class Processes:
 
     workers: int
 
-    def map(
-        self, function: Callable[[Task], Result], tasks: Iterable[Task], *, ahead: int = AHEAD
-    ) -> Iterator[Result]:
+    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task], *, ahead: int = AHEAD) -> Iterator[Result]:
         """Results in order; see :class:`~darktrigger.executors.base.Executor`."""
         with _Pool(self.workers, function) as pool:
             for task in tasks:

@@ -4,8 +4,8 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 
-from darktrigger.errors import DarktriggerError, UnreadableFileError
 from darktrigger.cache import cache_folder
+from darktrigger.errors import DarktriggerError, UnreadableFileError
 from generation import pileup
 from generation.event_store import load_events, save_events
 from generation.pileup import PoolConfig, load_pool, make_pool, pool_path

@@ -17,7 +17,6 @@ from generation.part_file import load_part
 from generation.processes.suep import Suep
 from generation.production import generated_batches, produce
 
-
 N_EVENTS, BATCH = 10, 4
 
 
