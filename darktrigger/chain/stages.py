@@ -40,6 +40,9 @@ logger = logging.getLogger(__name__)
 
 Say = Callable[[str], None]
 
+#: Settings on which no output depends.
+_IMMATERIAL: dict[str, Any] = {"executor": set(ExecutorConfig.model_fields), "read_timeout": True}
+
 
 class Chain:
     """One run of the chain in one output folder.
@@ -171,7 +174,7 @@ class Chain:
             report.write(f"{output}.report.json")
             return [output]
 
-        settings = {"imaging": imaging.model_dump(mode="json", exclude={"read_timeout"}), "sample": sample.model_dump()}
+        settings = {"imaging": imaging.model_dump(mode="json", exclude=_IMMATERIAL), "sample": sample.model_dump()}
         self._stage(f"image {dataset.name}", settings, dataset.files, work)
 
     def _display(self, dataset: Dataset) -> None:
@@ -250,7 +253,7 @@ class Chain:
             return [done.summary_path, *done.plots]
 
         settings = {
-            "analysis": config.model_dump(mode="json", exclude={"executor": set(ExecutorConfig.model_fields)}),
+            "analysis": config.model_dump(mode="json", exclude=_IMMATERIAL),
             "fileset": {dataset.name: dataset.metadata.model_dump() for dataset in self.datasets},
         }
         inputs: list[str | Path] = [trigger, *(file for dataset in self.datasets for file in dataset.files)]
