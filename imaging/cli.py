@@ -56,13 +56,11 @@ def image(
     from darktrigger.config import load_config, validate
     from darktrigger.executors import ExecutorConfig, open_executor
     from darktrigger.inputs import expand_paths, read_list, write_failed
-    from darktrigger.memory import keep_freed_memory
     from darktrigger.progress import progress
     from darktrigger.run_report import RunReport
     from imaging.config import ImagingConfig, Selection
     from imaging.convert import Limits, Sample, convert
 
-    keep_freed_memory()
     who = validate(ExecutorConfig, given_options(executor, workers, scheduler, site), "command line")
     settings = load_config(ImagingConfig, config)
     if ht_min is not None:

@@ -16,6 +16,7 @@ from darktrigger.errors import DarktriggerError, InputFileError, UnreadableFileE
 from darktrigger.executors import HERE, Executor
 from darktrigger.files import fingerprint
 from darktrigger.inputs import is_remote
+from darktrigger.memory import keep_freed_memory
 from darktrigger.provenance import versions
 from darktrigger.run_report import Meter, RunReport
 from imaging.branches import BranchMap, find_branches
@@ -248,6 +249,8 @@ def _results(
 
 
 def _part_or_error(piece: Piece) -> Part | InputFileError:
+    # Here, since this is where worker processes come by.
+    keep_freed_memory()
     try:
         return make_part(piece)
     except InputFileError as error:

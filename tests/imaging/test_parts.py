@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import imaging.convert
+from darktrigger.cli import app
 from darktrigger.errors import UnreadableFileError
 from darktrigger.executors import ExecutorConfig, open_executor
 from darktrigger.inputs import read_list, write_failed
@@ -102,6 +104,24 @@ def test_a_repaired_file_is_all_that_is_left_to_do(paths: list[str], reference: 
     assert not (tmp_path / "images.parquet.parts").exists()
     write_failed(tmp_path / "failed.txt", again.bad_files)
     assert not (tmp_path / "failed.txt").exists()
+
+
+def test_the_command_takes_the_list_that_it_wrote(
+    paths: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DARKTRIGGER_CACHE", str(tmp_path / "cache"))
+    bad, output = tmp_path / "bad.root", tmp_path / "i.parquet"
+    bad.write_bytes(b"not ROOT, for sure")
+    result = CliRunner().invoke(app, ["image", paths[0], str(bad), "-o", str(output), "--skip-bad-files"])
+    assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "i.parquet.report.json").read_text())["bad_files"][0]["path"] == str(bad)
+    assert list((tmp_path / "cache" / "filesets").iterdir())
+    bad.write_bytes(Path(paths[1]).read_bytes())
+    again = tmp_path / "again.parquet"
+    result = CliRunner().invoke(app, ["image", "--files-from", f"{output}.failed.txt", "-o", str(again)])
+    assert result.exit_code == 0, result.output
+    assert read_metadata(again).events_read == 68
+    assert CliRunner().invoke(app, ["image", "-o", str(again)]).exit_code == 2
 
 
 def test_limits(paths: list[str], tmp_path: Path) -> None:
