@@ -117,7 +117,15 @@ def test_looking_for_branches_reads_nothing(data: Path) -> None:
     assert {entry.branch for entry in log} == {"ScalarHT/ScalarHT.HT"}
 
 
-@pytest.mark.parametrize("executor", [{"kind": "futures", "workers": 2}, {"kind": "dask", "workers": 1}])
+@pytest.mark.parametrize(
+    "executor",
+    [
+        {"kind": "futures", "workers": 2},
+        {"kind": "dask", "workers": 1},
+        pytest.param({"kind": "futures", "workers": 4}, marks=pytest.mark.slow),
+        pytest.param({"kind": "dask", "workers": 2}, marks=pytest.mark.slow),
+    ],
+)
 def test_executors_agree_to_the_last_bit(
     executor: dict[str, Any], datasets: tuple[Dataset, ...], trigger: Trigger, reference: Processed
 ) -> None:
