@@ -77,7 +77,10 @@ def test_an_interrupted_analysis_takes_up_what_is_done(
     assert changed.taken_up == 0
 
 
-def test_bad_files_make_a_fileset_and_a_rerun_does_only_them(data: Path, trigger: Trigger, tmp_path: Path) -> None:
+def test_bad_files_make_a_fileset_and_a_rerun_does_only_them(
+    data: Path, trigger: Trigger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("analysis.analyze.draw_all", lambda *_: ())
     second = tmp_path / "second.root"
     content = (data / "qcd.root").read_bytes()
     second.write_bytes(content[:100_000])

@@ -172,6 +172,7 @@ def test_a_model_that_is_swapped_during_the_run(data: Path, tmp_path: Path, monk
     fileset.write_text(f"qcd: [{data / 'qcd.root'}]\nsuep: [{data / 'suep1000.root'}]\n")
     datasets = read_fileset(fileset)
     out = tmp_path / "out"
+    monkeypatch.setattr("analysis.analyze.draw_all", lambda *_: ())
     work_items = analysis.runner.work_items
 
     def swap(*arguments: object) -> object:
