@@ -21,9 +21,11 @@ import yaml
 
 from generation.delphes_file import DelphesWriter
 from generation.delphes_read import read_delphes
-from generation.tcl_card import BRANCHES
 
 DATA = Path(__file__).parents[1] / "tests" / "data"
+
+#: Collections that images need.
+COLLECTIONS = ("Event", "Track_PUcorr", "ecalTower", "hcalTower", "ScalarHT")
 
 #: Phase of each stage that its workers share.
 PHASES = {"generate": "batches", "image": "image", "analyze": "process"}
@@ -31,7 +33,7 @@ PHASES = {"generate": "batches", "image": "image", "analyze": "process"}
 
 def enlarge(name: str, path: Path, n_events: int) -> None:
     """A Delphes file of at least ``n_events``: the real one in ``tests/data``, over and over."""
-    events = read_delphes(DATA / f"{name}.root", BRANCHES)
+    events = read_delphes(DATA / f"{name}.root", COLLECTIONS)
     with DelphesWriter(path) as writer:
         for _ in range(-(-n_events // len(events))):
             writer.write(events)
