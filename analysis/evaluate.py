@@ -141,7 +141,7 @@ def evaluate(
     report.columns = tuple(sorted({column for source in sources for column in source.columns}))
     report.write(folder / REPORT_NAME)
     shutil.rmtree(parts, ignore_errors=True)
-    return [*written, folder / "evaluation.json", *plots]
+    return [*written, folder / "evaluation.json", folder / REPORT_NAME, *plots]
 
 
 def _with_reference(triggers: Sequence[Trigger], reference: Trigger | None) -> list[Trigger]:
