@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections import deque
@@ -102,6 +103,8 @@ def open_dask(config: ExecutorConfig) -> Iterator[Dask]:
     ExecutorError
         No scheduler answers.
     """
+    # It tells every connection; what matters comes as an exception.
+    logging.getLogger("distributed").setLevel(logging.ERROR)
     if config.scheduler is not None:
         with _connected(config.scheduler) as client:
             yield Dask(client, 1)
@@ -127,7 +130,9 @@ def _connected(address: str) -> Any:
 
 
 def _local_cluster(workers: int) -> Any:
-    return LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)  # type: ignore[no-untyped-call]
+    return LocalCluster(  # type: ignore[no-untyped-call]
+        n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+    )
 
 
 def job_script(site: SiteConfig, source: str) -> str:
