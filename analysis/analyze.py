@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.config import NO_LIMITS, AnalysisConfig, Limits, StyleConfig
-from analysis.fileset import Dataset
+from analysis.fileset import Dataset, failed_fileset, write_fileset
 from analysis.histograms import Histograms
 from analysis.plots.gallery import draw_all
 from analysis.reading import fitted, reader_for
@@ -27,14 +28,15 @@ from analysis.summary import DatasetSummary, ScoreSummary, Summary, TriggerSumma
 from analysis.trigger import Trigger
 from darktrigger.config import validate
 from darktrigger.errors import AnalysisError, ModelFileError
-from darktrigger.files import fingerprint
 from darktrigger.provenance import versions
+from darktrigger.run_report import RunReport
 from imaging.dense import INPUT_SHAPES, OBJECTS
 
 logger = logging.getLogger(__name__)
 
 CONFIG_NAME = "config.yaml"
 HISTOGRAMS_NAME = "histograms"
+PARTS_NAME, REPORT_NAME, FAILED_NAME = "parts", "report.json", "failed.yaml"
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,13 @@ def analyze(
     *,
     limits: Limits = NO_LIMITS,
     skip_bad_files: bool = False,
+    cache: Path | None = None,
 ) -> AnalysisOutput:
     """Run the whole analysis.
+
+    Finished chunks lie in the folder ``parts`` of the output until it is complete, and are taken up by a second call
+    with the same settings; they stay where bad files were left out, so that the call that follows a repair has
+    nothing else to do.
 
     Parameters
     ----------
@@ -67,11 +74,13 @@ def analyze(
         Settings; saved with the output.
     out_dir
         Folder for ``histograms.root``, ``histograms.json``, ``summary.json``,
-        ``config.yaml`` and ``plots``.
+        ``config.yaml``, ``report.json`` (what the run cost) and ``plots``.
     limits
         How much of the fileset to process.
     skip_bad_files
-        Leave bad files out, and report them in the summary.
+        Leave bad files out, report them in the summary, and list them in ``failed.yaml``, a fileset.
+    cache
+        Folder that remembers what files hold; None to look in any case.
 
     Raises
     ------
@@ -90,19 +99,29 @@ def analyze(
     for kind, present in (("background (label 0)", True), ("signal (label 1 or higher)", False)):
         if not any(dataset.metadata.is_background is present for dataset in datasets):
             raise AnalysisError(f"the fileset has no {kind} dataset")
-    if config.menu is not None and config.menu.trigger != fingerprint(trigger.path):
+    if config.menu is not None and config.menu.trigger != trigger.fingerprint:
         raise AnalysisError(f"the menu was made for another model than {trigger.path}")
     config = fitted(config, trigger)
-    processed = process_fileset(datasets, trigger, config, limits=limits, skip_bad_files=skip_bad_files)
+    out_dir = Path(out_dir)
+    parts, report = out_dir / PARTS_NAME, RunReport("analyze", config.executor.model_dump())
+    processed = process_fileset(
+        datasets, trigger, config, limits=limits, skip_bad_files=skip_bad_files, parts=parts, cache=cache, report=report
+    )
     for bad in processed.bad_files:
         logger.warning("skipped %s: %s", bad.path, bad.cause)
+    write_fileset(out_dir / FAILED_NAME, failed_fileset(datasets, {bad.path for bad in processed.bad_files}))
     summary = summarise(datasets, trigger, config, processed)
     histograms = {name: result.histograms for name, result in processed.datasets.items()}
-    config.to_yaml(Path(out_dir, CONFIG_NAME))
-    write_histograms_json(Path(out_dir, f"{HISTOGRAMS_NAME}.json"), histograms)
-    write_histograms_root(Path(out_dir, f"{HISTOGRAMS_NAME}.root"), histograms)
+    config.to_yaml(out_dir / CONFIG_NAME)
+    write_histograms_json(out_dir / f"{HISTOGRAMS_NAME}.json", histograms)
+    write_histograms_root(out_dir / f"{HISTOGRAMS_NAME}.root", histograms)
     summary.write(out_dir)
-    return _drawn(summary, histograms, config, Path(out_dir))
+    with report.phase("draw"):
+        output = _drawn(summary, histograms, config, out_dir)
+    report.write(out_dir / REPORT_NAME)
+    if not processed.bad_files:
+        shutil.rmtree(parts, ignore_errors=True)
+    return output
 
 
 def redraw(out_dir: str | Path, experiment: str | None = None) -> AnalysisOutput:
@@ -162,7 +181,7 @@ def summarise(datasets: tuple[Dataset, ...], trigger: Trigger, config: AnalysisC
         trigger=TriggerSummary(
             path=trigger.path,
             family=trigger.metadata.family,
-            fingerprint=fingerprint(trigger.path),
+            fingerprint=trigger.fingerprint,
             input_kind=trigger.metadata.input.kind,
         ),
         scores={

@@ -8,15 +8,9 @@ from typing import Annotated
 
 import typer
 
+from darktrigger.executors.options import ExecutorOption, SchedulerOption, SiteOption, WorkersOption, given_options
+
 app = typer.Typer()
-
-
-class ExecutorKind(StrEnum):
-    """Who does the work."""
-
-    ITERATIVE = "iterative"
-    FUTURES = "futures"
-    DASK = "dask"
 
 
 class EventWeights(StrEnum):
@@ -78,15 +72,10 @@ def analyze(
         Path | None,
         typer.Option(help="Support-trigger menu (YAML): only what it records is analysed (default: all events)."),
     ] = None,
-    executor: Annotated[
-        ExecutorKind | None, typer.Option(help="Who does the work (default: from the config, iterative).")
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes of futures and of a local dask cluster (default: 1).")
-    ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(help="Address of a dask scheduler, tcp://HOST:PORT (default: a local cluster).")
-    ] = None,
+    executor: ExecutorOption = None,
+    workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
+    site: SiteOption = None,
     chunk_size: Annotated[
         int | None, typer.Option(min=1, help="Events that a worker holds at a time (default: 10000).")
     ] = None,
@@ -97,23 +86,35 @@ def analyze(
         int | None, typer.Option(min=1, help="Use only so many chunks of each dataset (default: all).")
     ] = None,
     skip_bad_files: Annotated[
-        bool, typer.Option("--skip-bad-files", help="Leave bad files out, and report them.")
+        bool,
+        typer.Option(
+            "--skip-bad-files", help="Leave bad files out, report them, and list them in failed.yaml, a fileset."
+        ),
     ] = False,
+    read_timeout: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="Seconds for one read of a remote file, tried three times (default: 60)."),
+    ] = None,
     style: _Style = None,
 ) -> None:
-    """Trigger efficiencies, ROC curves, rates and ABCD estimates of a trigger on Delphes files."""
+    """Trigger efficiencies, ROC curves, rates and ABCD estimates of a trigger on Delphes files.
+
+    An interrupted call goes on where it was. report.json in the output folder says what the call cost.
+    """
     from analysis.analyze import analyze as run_analysis
     from analysis.config import AnalysisConfig, Limits
     from analysis.fileset import read_fileset
     from analysis.menu import read_menu
     from analysis.trigger import Trigger
+    from darktrigger.cache import fileset_cache
     from darktrigger.config import load_config, validate
     from darktrigger.pretrained import trigger_path
 
     settings = load_config(AnalysisConfig, config)
-    executor_options = {"kind": executor, "workers": workers, "scheduler": scheduler, "chunk_size": chunk_size}
+    chunks = {} if chunk_size is None else {"chunk_size": chunk_size}
     changes: dict[str, object] = {
-        "executor": settings.executor.model_dump() | {k: v for k, v in executor_options.items() if v is not None},
+        "executor": settings.executor.model_dump() | given_options(executor, workers, scheduler, site) | chunks,
+        "read_timeout": settings.read_timeout if read_timeout is None else read_timeout,
         "style": settings.style.model_dump() | ({"experiment": style.value} if style else {}),
     }
     if menu is not None:
@@ -126,6 +127,7 @@ def analyze(
         output,
         limits=Limits(limit_files, limit_chunks),
         skip_bad_files=skip_bad_files,
+        cache=fileset_cache(),
     )
     for bad in done.summary.bad_files:
         typer.echo(f"skipped {bad.path}: {bad.cause}", err=True)
@@ -207,13 +209,21 @@ def evaluate(
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Events of which dense images exist at a time (default: 16).")
     ] = None,
+    executor: ExecutorOption = None,
+    workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
+    site: SiteOption = None,
     style: _Style = None,
 ) -> None:
-    """Tables 1 to 4 of the CoDAE paper and its figures for trigger models, beside what the papers found."""
+    """Tables 1 to 4 of the CoDAE paper and its figures for trigger models, beside what the papers found.
+
+    An interrupted call goes on where it was. report.json in the output folder says what the call cost.
+    """
     from analysis.evaluate import evaluate as run_evaluation
     from analysis.evaluation.config import EvaluationConfig
     from analysis.trigger import Trigger
     from darktrigger.config import load_config, validate
+    from darktrigger.executors import ExecutorConfig
     from darktrigger.inputs import expand_paths
     from darktrigger.pretrained import trigger_path
     from imaging.split import EntrySplit
@@ -237,6 +247,7 @@ def evaluate(
         output,
         validate(EvaluationConfig, settings.model_dump() | changes, "command line"),
         reference=None if reference is None else Trigger(trigger_path(reference)),
+        executor=validate(ExecutorConfig, given_options(executor, workers, scheduler, site), "command line"),
     )
     _report(written)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, field_validator, model_validator
 
+import darktrigger.executors
 from analysis.menu import Menu, read_menu
 from darktrigger.config import StrictModel
 from imaging.branches import BranchOverride
@@ -19,35 +20,19 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 BaselineName = Literal["n_tracks", "lit_pixels", "hcal_cells", "total_e_t_trk", "total_e_t_ecal", "total_e_t_hcal"]
 
 
-class ExecutorConfig(StrictModel):
-    """Who does the work.
+class ExecutorConfig(darktrigger.executors.ExecutorConfig):
+    """Who does the work, and how much of it at a time.
 
     Parameters
     ----------
-    kind
-        ``iterative``: this process; ``futures``: processes on this machine; ``dask``: a
-        local cluster, or the one behind ``scheduler``.
-    workers
-        Processes of ``futures`` and of a local dask cluster.
-    scheduler
-        Address of an existing dask scheduler, such as ``tcp://host:8786``.
     chunk_size
         Events that a worker holds at a time.
     batch_size
         Events of which dense images exist at a time.
     """
 
-    kind: Literal["iterative", "futures", "dask"] = "iterative"
-    workers: Annotated[int, Field(ge=1)] = 1
-    scheduler: str | None = None
     chunk_size: Annotated[int, Field(ge=1)] = 10_000
     batch_size: Annotated[int, Field(ge=1)] = 16
-
-    @model_validator(mode="after")
-    def _scheduler_is_for_dask(self) -> Self:
-        if self.scheduler and self.kind != "dask":
-            raise ValueError(f"scheduler is for kind 'dask', not '{self.kind}'")
-        return self
 
 
 class AxisConfig(StrictModel):
@@ -139,6 +124,8 @@ class AnalysisConfig(StrictModel):
     menu
         Support-trigger menu, or the path of one (``darktrigger menu``): histograms then hold recorded events
         alone, each weighted with the prescale of its region.
+    read_timeout
+        For one read of a remote file, s; it is tried three times.
     """
 
     selection: Selection = Selection()
@@ -155,6 +142,7 @@ class AnalysisConfig(StrictModel):
     abcd: AbcdConfig = AbcdConfig()
     axes: AxisConfig = AxisConfig()
     executor: ExecutorConfig = ExecutorConfig()
+    read_timeout: Annotated[float, Field(gt=0)] = 60.0
     style: StyleConfig = StyleConfig()
 
     @field_validator("menu", mode="before")

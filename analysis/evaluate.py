@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.evaluation.collect import BACKGROUND, LABEL_0_AS_SIGNAL, Key, Sample, collect
+from analysis.evaluation.collect import collect
 from analysis.evaluation.comparison import compare, comparison_csv, comparison_data, comparison_markdown
 from analysis.evaluation.compression import compress, compression_csv, compression_data, compression_markdown
 from analysis.evaluation.config import EvaluationConfig
@@ -25,17 +26,22 @@ from analysis.evaluation.reconstruction import (
     reconstruction_rows,
 )
 from analysis.evaluation.rows import Benchmark, rows_of
+from analysis.evaluation.samples import BACKGROUND, LABEL_0_AS_SIGNAL, Key, Sample
 from analysis.evaluation.tables import auroc_table, fpr_table, rejection_table
 from analysis.scores import BASELINES, JET_BASELINES, OBJECT_BASELINES
 from analysis.trigger import Trigger
 from darktrigger.errors import AnalysisError
+from darktrigger.executors import ExecutorConfig, open_executor
 from darktrigger.files import fingerprint, write_json, write_text
 from darktrigger.provenance import versions
+from darktrigger.run_report import RunReport
 from imaging.image_set import ImageSet
 from imaging.image_source import ImageSource, open_images
 from imaging.jets.jet_set import JetSet
 from imaging.jets.jet_source import JetFile, holds_jets, open_jets
 from imaging.objects.object_set import ObjectSet
+
+PARTS_NAME, REPORT_NAME = "parts", "report.json"
 
 #: Signal efficiency of the papers' false positive rates.
 _PAPER_TPR = 0.4
@@ -54,12 +60,14 @@ def evaluate(
     config: EvaluationConfig | None = None,
     *,
     reference: Trigger | None = None,
+    executor: ExecutorConfig | None = None,
 ) -> list[Path]:
     """Compare every score, the models' and the physics baselines, on labelled images.
 
     Each signal and mass is set against all background (label 0, unless configured), every event with its
     weight. Figures are exact: they come from the scores of all events, four bytes each,
-    which stay in memory, while images exist for a few thousand events at a time.
+    which stay in memory, while images exist for a few thousand events at a time. Scored pieces
+    lie in the folder ``parts`` of the output until it is complete, and are taken up by a second call.
 
     Parameters
     ----------
@@ -76,6 +84,8 @@ def evaluate(
     reference
         Model that the others are compressed versions of: adds the change in AUROC, latency and
         size against it.
+    executor
+        Who scores the events, this process unless given; nothing depends on it.
 
     Returns
     -------
@@ -95,7 +105,12 @@ def evaluate(
     sources = _open(paths, triggers)
     rows = rows_of(models, _baselines(sources[0]))
     background = _background(config.background, sources)
-    samples = collect(triggers, sources, config, background)
+    who = executor or ExecutorConfig()
+    parts, report = folder / PARTS_NAME, RunReport("evaluate", who.model_dump())
+    with report.phase("score"), open_executor(who) as workforce:
+        samples = collect(triggers, sources, config, background, executor=workforce, parts=parts, report=report)
+    for trigger in triggers:
+        trigger.check_unchanged()
     if config.weights == "unit":
         samples = {key: replace(sample, weight=np.ones(len(sample.weight))) for key, sample in samples.items()}
     benchmarks = _benchmarks(samples, sources)
@@ -139,7 +154,13 @@ def evaluate(
     written = [path for name, text in texts.items() for path in _write(folder / name, *text)]
     write_json(folder / "evaluation.json", data | {"versions": versions("onnxruntime", "hist", "numpy", "scipy")})
     found = Evaluated(models, rows, samples, benchmarks, auroc, fpr, config.target_tpr)
-    return [*written, folder / "evaluation.json", *draw_evaluation(found, config.style, folder / "plots")]
+    with report.phase("draw"):
+        plots = draw_evaluation(found, config.style, folder / "plots")
+    report.bytes_read = sum(Path(source.path).stat().st_size for source in sources)
+    report.columns = tuple(sorted({column for source in sources for column in source.columns}))
+    report.write(folder / REPORT_NAME)
+    shutil.rmtree(parts, ignore_errors=True)
+    return [*written, folder / "evaluation.json", folder / REPORT_NAME, *plots]
 
 
 def _with_reference(triggers: Sequence[Trigger], reference: Trigger | None) -> list[Trigger]:

@@ -1,43 +1,40 @@
-"""Executors for coffea's Runner: one process, many processes, or dask.
+"""coffea's Runner on any executor: units of a few chunks, added up in the worker, then as a tree.
 
-All three hand the results of the chunks back in the order of the fileset and add them up
-in that order, so that even sums of floating-point weights agree to the last bit. Failures
-travel as values: a worker never prints a traceback.
+The shape of the tree follows from the fileset alone, so that even sums of floating-point weights agree to the last
+bit, whoever does the work. Failures travel as values: a worker never prints a traceback.
 """
 
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import traceback
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
-from typing import Any, Protocol
+from typing import Any
 
 from coffea.processor import accumulate
 from coffea.processor.executor import ExecutorBase, WorkItem
 
-from analysis.config import ExecutorConfig
+from analysis.parts import UnitStore
 from darktrigger.errors import AnalysisError, DarktriggerError, InputFileError
+from darktrigger.executors import HERE, Executor
 from darktrigger.progress import progress
+from darktrigger.run_report import Meter, RunReport
 from imaging.delphes_file import explain_read_errors
 from imaging.image_file import SkippedFile
 
 logger = logging.getLogger(__name__)
 
-#: How long a scheduler may take to answer.
-_SCHEDULER_TIMEOUT = "10s"
-
 #: What coffea puts before the message of an exception that a processor raised.
 _IN_PROCESSOR = "Failed processing file"
 
-Work = Callable[[WorkItem], dict[str, Any]]
+#: Units that a fileset is cut into at least, where it has as many chunks, and chunks in a unit at most.
+_UNITS, _CHUNKS = 64, 8
+
+Output = dict[str, Any]
+Work = Callable[[WorkItem], Output]
 
 
 @dataclass(frozen=True)
@@ -48,56 +45,116 @@ class Failure:
     traceback: str
 
 
-class OrderedMap(Protocol):
-    """Applies a function to chunks somewhere; results come in the order of the chunks."""
+@dataclass(frozen=True)
+class Unit:
+    """Consecutive chunks that one task processes: of whole files, or of a part of one."""
 
-    def __call__(self, function: Callable[[WorkItem], Any], items: Sequence[WorkItem]) -> Iterable[Any]:
-        """Results, as late as possible."""
+    items: tuple[WorkItem, ...]
+    whole: bool
 
 
-def map_here(function: Callable[[WorkItem], Any], items: Sequence[WorkItem]) -> Iterator[Any]:
-    """Apply a function in this process."""
-    return map(function, items)
+@dataclass(frozen=True)
+class UnitResult:
+    """Sum over the files of a unit that could be used, None without any, and what went wrong with the others."""
+
+    total: Output | None
+    failures: tuple[Failure, ...] = ()
+
+
+def cut(items: Sequence[WorkItem]) -> list[Unit]:
+    """Units of at most so many chunks; a function of the chunks alone."""
+    size = min(_CHUNKS, -(-len(items) // _UNITS))
+    units: list[Unit] = []
+    waiting: list[WorkItem] = []
+
+    def flush() -> None:
+        if waiting:
+            units.append(Unit(tuple(waiting), whole=True))
+            waiting.clear()
+
+    for _, group in groupby(items, key=_file_of):
+        chunks = list(group)
+        if len(waiting) + len(chunks) > size or (waiting and waiting[0].dataset != chunks[0].dataset):
+            flush()
+        if len(chunks) > size:
+            units += [Unit(tuple(chunks[first : first + size]), whole=False) for first in range(0, len(chunks), size)]
+        else:
+            waiting += chunks
+    flush()
+    return units
+
+
+def _file_of(item: WorkItem) -> tuple[str, str]:
+    return item.dataset, item.filename
 
 
 @dataclass
 class OrderedExecutor(ExecutorBase):
-    """Adds up results chunk by chunk; a file counts wholly or, where it is bad, not at all.
+    """Adds up results; a file counts wholly or, where it is bad, not at all.
 
-    Only histograms travel, those of a few chunks at a time.
+    Only histograms travel, those of a few units at a time.
+
+    Parameters
+    ----------
+    executor
+        Who does the work.
+    skip_bad_files
+        Leave bad files out, and report them.
+    store
+        Where results lie that an interrupted run had; None to keep none.
+    report
+        Told what the run costs.
     """
 
-    ordered_map: OrderedMap = map_here
+    executor: Executor = HERE
     skip_bad_files: bool = False
+    store: UnitStore | None = None
+    report: RunReport | None = None
     retries: int = 0
 
-    def __call__(
-        self, items: Sequence[WorkItem], function: Work, accumulator: dict[str, Any] | None
-    ) -> tuple[dict[str, Any], int]:
+    def __call__(self, items: Sequence[WorkItem], function: Work, accumulator: Output | None) -> tuple[Output, int]:
         """Sum over all items, and 0 for coffea: no exception is pending."""
         with progress("analysing", len(items)) as advance:
-            total = accumulate(self._files(items, function, advance), accumulator)
-        if "out" not in total:
-            raise AnalysisError(f"no usable input file:\n{listed(total['bad_files'])}")
-        return total, 0
+            total = tree_sum(self._files(cut(items), function, advance))
+        if total is None or "out" not in total:
+            raise AnalysisError(f"no usable input file:\n{listed((total or {}).get('bad_files', ()))}")
+        return accumulate([total], accumulator), 0
 
-    def _files(
-        self, items: Sequence[WorkItem], function: Work, advance: Callable[[int], None]
-    ) -> Iterator[dict[str, Any]]:
-        results = zip(items, self.ordered_map(partial(guarded, function), items), strict=True)
-        for _, pairs in groupby(results, key=lambda pair: (pair[0].dataset, pair[0].filename)):
-            total: dict[str, Any] | None = None
-            failure: InputFileError | None = None
-            for _, result in pairs:
-                advance(1)
-                if isinstance(result, Failure):
-                    failure = self._tolerate(result)
-                elif failure is None:
-                    total = accumulate([result], total)
-            if failure:
-                yield {"bad_files": {SkippedFile(path=failure.path, cause=failure.cause)}}
-            elif total:
-                yield total
+    def _files(self, units: Sequence[Unit], function: Work, advance: Callable[[int], None]) -> Iterator[Output]:
+        """Result of each whole unit and of each file that is larger than a unit."""
+        results = zip(units, self._results(units, function), strict=True)
+        for key, pairs in groupby(results, key=lambda pair: pair[0] if pair[0].whole else _file_of(pair[0].items[0])):
+            parts: list[Output] = []
+            failures: dict[str, Failure] = {}
+            for unit, result in pairs:
+                advance(len(unit.items))
+                parts += [result.total] if result.total is not None else []
+                for failure in result.failures:
+                    failures.setdefault(self._tolerate(failure).path, failure)
+            if parts and (isinstance(key, Unit) or not failures):
+                yield accumulate(parts)
+            if failures:
+                errors = [self._tolerate(failure) for failure in failures.values()]
+                yield {"bad_files": {SkippedFile(path=error.path, cause=error.cause) for error in errors}}
+
+    def _results(self, units: Sequence[Unit], function: Work) -> Iterator[UnitResult]:
+        """Results in the order of the units, those of an interrupted run from the store."""
+        work, store, report = partial(process_unit, function), self.store, self.report or RunReport("analyze")
+        known = [store is not None and store.has(unit.items) for unit in units]
+        todo = (unit for unit, is_known in zip(units, known, strict=True) if not is_known)
+        fresh = report.count(self.executor.map(Meter(work), todo))
+        for unit, is_known in zip(units, known, strict=True):
+            found = store.load(unit.items) if store and is_known else None
+            if found is not None:
+                report.taken_up += 1
+                report.tasks += 1
+                yield UnitResult(found)
+                continue
+            # Known and yet not found: it was damaged.
+            result = work(unit) if is_known else next(fresh)
+            if store and result.total is not None and not result.failures:
+                store.save(unit.items, result.total)
+            yield result
 
     def _tolerate(self, failure: Failure) -> InputFileError:
         logger.debug("worker: %s", failure.traceback)
@@ -106,12 +163,45 @@ class OrderedExecutor(ExecutorBase):
         raise failure.error
 
 
+def tree_sum(parts: Iterable[Output]) -> Output | None:
+    """Sum of all, two of equal size at a time: few are in memory, and rounding errors stay small."""
+    stack: list[tuple[int, Output]] = []
+    for part in parts:
+        level, total = 0, part
+        while stack and stack[-1][0] == level:
+            total = accumulate([total], stack.pop()[1])
+            level += 1
+        stack.append((level, total))
+    while len(stack) > 1:
+        _, last = stack.pop()
+        level, left = stack.pop()
+        stack.append((level, accumulate([last], left)))
+    return stack[0][1] if stack else None
+
+
 def listed(bad_files: Iterable[SkippedFile]) -> str:
     """One line a bad file."""
     return "\n".join(f"  {bad.path}: {bad.cause}" for bad in sorted(bad_files, key=lambda bad: bad.path))
 
 
-def guarded(function: Work, item: WorkItem) -> dict[str, Any] | Failure:
+def process_unit(function: Work, unit: Unit) -> UnitResult:
+    """Work on the chunks of a unit and add up those of files that can be used."""
+    totals: list[Output] = []
+    failures: list[Failure] = []
+    for _, group in groupby(unit.items, key=_file_of):
+        results: list[Output] = []
+        for item in group:
+            result = guarded(function, item)
+            if isinstance(result, Failure):
+                failures.append(result)
+                break
+            results.append(result)
+        else:
+            totals.append(accumulate(results))
+    return UnitResult(accumulate(totals) if totals else None, tuple(failures))
+
+
+def guarded(function: Work, item: WorkItem) -> Output | Failure:
     """Work on a chunk; coffea's wrappers around an exception are taken off.
 
     What goes wrong while a file is opened or read is the file's fault; what goes wrong
@@ -135,117 +225,3 @@ def guarded(function: Work, item: WorkItem) -> dict[str, Any] | Failure:
                 raise cause
         except DarktriggerError as explained:
             return Failure(explained, trace)
-
-
-def ordered_map(config: ExecutorConfig, resources: ExitStack) -> OrderedMap:
-    """The map that the configuration asks for; what it needs lives as long as ``resources``."""
-    if config.kind == "iterative":
-        return map_here
-    if config.kind == "futures":
-        return partial(map_in_processes, config.workers)
-    return partial(map_on_dask, resources.enter_context(_dask_client(config)))
-
-
-def _in_order(submit: Callable[[WorkItem], Any], items: Iterable[WorkItem], in_flight: int) -> Iterator[Any]:
-    """Results of futures in order of submission, with a bounded number of them waiting."""
-    waiting: deque[Any] = deque()
-    for item in items:
-        if len(waiting) == in_flight:
-            yield waiting.popleft().result()
-        waiting.append(submit(item))
-    while waiting:
-        yield waiting.popleft().result()
-
-
-def map_in_processes(workers: int, function: Callable[[WorkItem], Any], items: Sequence[WorkItem]) -> Iterator[Any]:
-    """Apply a function in other processes of this machine; it travels to each of them once.
-
-    Raises
-    ------
-    AnalysisError
-        A process died.
-    """
-    # Forking a process that runs threads (ours does) may deadlock.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_adopt, initargs=(function,))
-    try:
-        yield from _in_order(lambda item: pool.submit(_apply_adopted, item), items, 2 * workers)
-    except BrokenProcessPool:
-        raise AnalysisError("a worker process died, perhaps for want of memory; try a smaller chunk size") from None
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-class _Worker:
-    """What a worker process keeps between chunks: the function, and with it the ONNX session."""
-
-    function: Callable[[WorkItem], Any]
-
-
-def _adopt(function: Callable[[WorkItem], Any]) -> None:
-    _Worker.function = staticmethod(function)
-
-
-def _apply_adopted(item: WorkItem) -> Any:
-    return _Worker.function(item)
-
-
-def _dask_client(config: ExecutorConfig) -> Any:
-    """Client of the given scheduler, or of a local cluster of its own.
-
-    Raises
-    ------
-    AnalysisError
-        No scheduler answers.
-    """
-    from dask.distributed import Client, LocalCluster  # noqa: PLC0415  (slow to import, seldom needed)
-
-    if config.scheduler is None:
-        cluster = LocalCluster(  # type: ignore[no-untyped-call]
-            n_workers=config.workers, threads_per_worker=1, dashboard_address=None
-        )
-        return _OwnCluster(cluster, Client(cluster))  # type: ignore[no-untyped-call]
-    try:
-        return Client(config.scheduler, timeout=_SCHEDULER_TIMEOUT)  # type: ignore[no-untyped-call]
-    except (OSError, ValueError) as error:
-        raise AnalysisError(f"dask scheduler '{config.scheduler}' does not answer ({error})") from None
-
-
-class _OwnCluster:
-    """A client together with the cluster that ends with it."""
-
-    def __init__(self, cluster: Any, client: Any) -> None:
-        self._cluster, self._client = cluster, client
-
-    def __enter__(self) -> Any:
-        return self._client
-
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
-        self._cluster.close()
-
-
-def map_on_dask(client: Any, function: Callable[[WorkItem], Any], items: Sequence[WorkItem]) -> Iterator[Any]:
-    """Apply a function on the workers of a dask cluster; it travels to each of them once.
-
-    Raises
-    ------
-    AnalysisError
-        A worker died again and again.
-    """
-    from dask.distributed import KilledWorker  # noqa: PLC0415
-
-    shared = client.scatter(function, broadcast=True)
-    n_workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
-    try:
-        yield from _in_order(partial(_submit, client, shared), items, 2 * n_workers)
-    except KilledWorker as error:
-        raise AnalysisError(f"dask workers died, perhaps for want of memory ({error})") from None
-
-
-def _submit(client: Any, shared: Any, item: WorkItem) -> Any:
-    return client.submit(_apply, shared, item, pure=False)
-
-
-def _apply(function: Callable[[WorkItem], Any], item: WorkItem) -> Any:
-    return function(item)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
 
+import yaml
 from pydantic import Field, model_validator
 
 from darktrigger.config import StrictModel, read_yaml, validate
 from darktrigger.errors import ConfigError
-from darktrigger.inputs import expand_paths
+from darktrigger.files import write_text
+from darktrigger.inputs import expand_paths, is_remote
 from darktrigger.names import label_problem, name_problem, shortened
 from imaging.convert import LABELS
 from imaging.split import EntrySplit
@@ -141,6 +143,33 @@ def _dataset(name: str, entry: Any, source: Path, tree: str) -> Dataset:
     trees = full.files if isinstance(full.files, dict) else dict.fromkeys(full.files, tree)
     files = {file: tree_name for pattern, tree_name in trees.items() for file in expand_paths([pattern], source.parent)}
     return Dataset(name, files, metadata)
+
+
+def failed_fileset(datasets: Iterable[Dataset], bad_paths: Collection[str]) -> dict[str, Any]:
+    """Fileset of the bad files alone, in the second customary form."""
+    bad = {
+        dataset.name: {path: tree for path, tree in dataset.files.items() if path in bad_paths} for dataset in datasets
+    }
+    return {
+        dataset.name: {
+            "files": {_absolute(path): tree for path, tree in bad[dataset.name].items()},
+            "metadata": dataset.metadata.model_dump(mode="json"),
+        }
+        for dataset in datasets
+        if bad[dataset.name]
+    }
+
+
+def _absolute(path: str) -> str:
+    return path if is_remote(path) else str(Path(path).absolute())
+
+
+def write_fileset(path: Path, fileset: Mapping[str, Any]) -> None:
+    """Write a fileset for :func:`read_fileset`; without any dataset, remove the file."""
+    if fileset:
+        write_text(path, yaml.safe_dump(dict(fileset), sort_keys=False))
+    else:
+        path.unlink(missing_ok=True)
 
 
 def background_factors(

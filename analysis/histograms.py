@@ -71,6 +71,23 @@ class Booking:
             filled |= _fill(plane_name(first, second), axes, [scores[first], scores[second]], weight)
         return filled
 
+    def empty(self) -> Histograms:
+        """All histograms of no events."""
+        nothing = np.empty(0, dtype=np.float32)
+        return self.fill(
+            dict.fromkeys(self.scores, nothing), nothing, nothing.astype(np.uint32), nothing.astype(np.float64)
+        )
+
+    def description(self) -> dict[str, Any]:
+        """Plain data that tells these histograms from any others."""
+        axes = {name: [describe(axis.fine), describe(axis.coarse)] for name, axis in self.scores.items()}
+        return {"scores": axes, "pairs": self.pairs, "ht": describe(self.ht), "n_tracks": describe(self.n_tracks)}
+
+
+def describe(axis: Regular) -> list[float]:
+    """What makes an axis: its edges."""
+    return [float(edge) for edge in axis.edges]
+
 
 def fill_regions(regions: NDArray[np.intp], weight: NDArray[np.floating]) -> Histograms:
     """Recorded events of a menu by region, 0 to 3 for A to D; both arguments have shape (n,)."""

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from contextlib import ExitStack
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from coffea.processor import Runner
 
 from analysis.axes import ScoreAxis, count_axis, ht_axis, n_tracks_axis, score_axis
 from analysis.config import NO_LIMITS, AnalysisConfig, Limits
-from analysis.executors import OrderedExecutor, listed, ordered_map
+from analysis.executors import OrderedExecutor, listed
 from analysis.fileset import Dataset
 from analysis.histograms import Booking, Histograms
+from analysis.parts import UnitStore
 from analysis.processor import TriggerProcessor
 from analysis.reading import reader_for
 from analysis.scan import ScannedFile, first_scores, scan_files, work_items
 from analysis.schema import PlainDelphesSchema
 from analysis.scores import BASELINES, directions
 from analysis.trigger import Trigger
-from darktrigger.errors import AnalysisError
+from darktrigger import __version__
+from darktrigger.errors import AnalysisError, UnreadableFileError
+from darktrigger.executors import open_executor
+from darktrigger.files import fingerprint, hash_of
+from darktrigger.inputs import is_remote
+from darktrigger.run_report import RunReport
 from imaging.events import Cutflow
 from imaging.image_file import SkippedFile
+from imaging.patient_source import PatientSource
 
 
 @dataclass(frozen=True)
@@ -51,10 +59,28 @@ def process_fileset(
     *,
     limits: Limits = NO_LIMITS,
     skip_bad_files: bool = False,
+    parts: Path | None = None,
+    cache: Path | None = None,
+    report: RunReport | None = None,
 ) -> Processed:
     """Fill the histograms of every dataset.
 
     Memory depends on the chunk size and the histograms, not on the number of files.
+
+    Parameters
+    ----------
+    datasets, trigger, config
+        What to process, and how.
+    limits
+        How much of the fileset.
+    skip_bad_files
+        Leave bad files out, and report them.
+    parts
+        Folder where finished chunks are kept, to be taken up by the next call; None to keep none.
+    cache
+        Folder that remembers what files hold; None to look in any case.
+    report
+        Told what it costs.
 
     Raises
     ------
@@ -64,24 +90,36 @@ def process_fileset(
         A dataset without any usable file, a score that does not exist or is not finite.
     """
     reader = reader_for(trigger, config)
-    scan = scan_files(datasets, reader, limit_files=limits.files, skip_bad_files=skip_bad_files)
+    report = report or RunReport("analyze")
+    with report.phase("look at files"):
+        scan = scan_files(
+            datasets, reader, config, limit_files=limits.files, skip_bad_files=skip_bad_files, cache=cache
+        )
     _check_complete(datasets, {file.dataset.name for file in scan.files}, scan.bad_files)
+    with report.phase("first scores"):
+        booking = book(scan.files, trigger, config)
     processor = TriggerProcessor(
         trigger,
-        book(scan.files, trigger, config),
+        booking,
         reader,
         config.baselines,
         config.executor.batch_size,
         config.menu,
     )
     items = work_items(scan.files, config.executor.chunk_size, limits.chunks)
-    with ExitStack() as resources:
-        executor = OrderedExecutor(ordered_map=ordered_map(config.executor, resources), skip_bad_files=skip_bad_files)
+    store = None if parts is None else _store(parts, scan.files, booking, trigger, config)
+    with open_executor(config.executor) as workforce, report.phase("process"):
+        executor = OrderedExecutor(executor=workforce, skip_bad_files=skip_bad_files, store=store, report=report)
         # Uncompressed: a worker then keeps one processor, and one ONNX session, for all its chunks.
         runner = Runner(executor, schema=PlainDelphesSchema, savemetrics=True, processor_compression=None)
-        output = runner.run(items, processor)
+        output = runner.run(items, processor, uproot_options={"handler": PatientSource, "timeout": config.read_timeout})
+    trigger.check_unchanged()
+    _check_contents(scan.files, output)
     bad_files = (*scan.bad_files, *sorted(output.get("bad_files", ()), key=lambda bad: bad.path))
     _check_complete(datasets, set(output["out"]), bad_files)
+    report.events, report.bytes_read = output["metrics"]["entries"], output["metrics"]["bytesread"]
+    report.columns = tuple(sorted(output["metrics"]["columns"]))
+    report.bad_files |= {bad.path: bad.cause for bad in bad_files}
     return Processed(
         {dataset.name: DatasetResult(**output["out"][dataset.name]) for dataset in datasets},
         bad_files,
@@ -111,6 +149,30 @@ def book(files: Sequence[ScannedFile], trigger: Trigger, config: AnalysisConfig)
         for name in wanted
     }
     return Booking(axes, config.abcd.pairs, ht_axis(config.axes), n_tracks_axis(config.axes))
+
+
+def _store(
+    folder: Path, files: Sequence[ScannedFile], booking: Booking, trigger: Trigger, config: AnalysisConfig
+) -> UnitStore:
+    key = {
+        "version": __version__,
+        "trigger": trigger.fingerprint,
+        "booking": booking.description(),
+        "selection": config.selection.model_dump(mode="json"),
+        "branches": config.branches.model_dump(mode="json"),
+        "objects": config.objects.model_dump(mode="json"),
+        "menu": config.menu and config.menu.model_dump(mode="json"),
+        "baselines": config.baselines,
+        "batch_size": config.executor.batch_size,
+    }
+    return UnitStore(folder, hash_of(key), {file.path: file.content for file in files}, booking, config.menu)
+
+
+def _check_contents(files: Sequence[ScannedFile], output: Mapping[str, Any]) -> None:
+    bad = {skipped.path for skipped in output.get("bad_files", ())}
+    for file in files:
+        if file.path not in bad and not is_remote(file.path) and fingerprint(file.path) != file.content:
+            raise UnreadableFileError(file.path, "changed while it was read; run the command again")
 
 
 def _check_known(names: Sequence[str], known: Collection[str]) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 from coffea.processor.executor import WorkItem
@@ -20,9 +20,7 @@ from darktrigger.errors import InputFileError
 from darktrigger.progress import progress
 from imaging.delphes_file import explain_read_errors, open_delphes
 from imaging.image_file import SkippedFile
-
-#: Files that are opened at a time; opening waits for disks and networks, not for the processor.
-_THREADS = 8
+from imaging.preprocess import look_at_all
 
 #: The pre-scan reads this many events at a time, and no more than so many times.
 _STEP, _MAX_STEPS = 1000, 50
@@ -37,6 +35,7 @@ class ScannedFile:
     tree: str
     entries: int
     uuid: bytes
+    content: str
     branches: frozenset[str]
 
 
@@ -51,11 +50,13 @@ class Scan:
 def scan_files(
     datasets: Sequence[Dataset],
     reader: Reader,
+    config: AnalysisConfig,
     *,
     limit_files: int | None = None,
     skip_bad_files: bool = False,
+    cache: Path | None = None,
 ) -> Scan:
-    """Open every file and look for the branches that the trigger needs.
+    """Look at every file, unless the cache knows its content, and for the branches that the trigger needs.
 
     Raises
     ------
@@ -66,27 +67,23 @@ def scan_files(
         (dataset, path, tree) for dataset in datasets for path, tree in islice(dataset.files.items(), limit_files)
     ]
 
-    def look(job: tuple[Dataset, str, str]) -> ScannedFile | InputFileError:
-        dataset, path, tree = job
-        try:
-            with open_delphes(path, tree) as events:
-                available = frozenset(events.keys(full_paths=False))
-                reader.branches(available, path)
-                return ScannedFile(dataset, path, tree, events.num_entries, events.file.fUUID, available)
-        except InputFileError as error:
-            return error
-
     files: list[ScannedFile] = []
     bad: list[SkippedFile] = []
-    with progress("opening files", len(wanted)) as advance, ThreadPoolExecutor(_THREADS) as pool:
-        for found in pool.map(look, wanted):
-            if isinstance(found, ScannedFile):
-                files.append(found)
-            elif skip_bad_files:
-                bad.append(SkippedFile(path=found.path, cause=found.cause))
+    found = look_at_all(((path, tree) for _, path, tree in wanted), cache, config.read_timeout)
+    with progress("looking at files", len(wanted)) as advance:
+        for (dataset, path, tree), info in zip(wanted, found, strict=True):
+            try:
+                if isinstance(info, InputFileError):
+                    raise info
+                available = frozenset(info.branches)
+                reader.branches(available, path)
+            except InputFileError as error:
+                if not skip_bad_files:
+                    raise
+                bad.append(SkippedFile(path=path, cause=error.cause))
             else:
-                pool.shutdown(cancel_futures=True)
-                raise found
+                uuid = bytes.fromhex(info.uuid)
+                files.append(ScannedFile(dataset, path, tree, info.entries, uuid, info.content, available))
             advance(1)
     return Scan(tuple(files), tuple(bad))
 
@@ -124,25 +121,30 @@ def first_scores(
         by_dataset.setdefault(file.dataset.name, []).append(file)
     reader = reader_for(trigger, config)
     return {
-        name: event_scores(trigger, _first_events(members, reader, count), config.executor.batch_size, config.baselines)
+        name: event_scores(
+            trigger,
+            _first_events(members, reader, count, config.read_timeout),
+            config.executor.batch_size,
+            config.baselines,
+        )
         for name, members in by_dataset.items()
     }
 
 
-def _first_events(files: Sequence[ScannedFile], reader: Reader, count: int) -> EventSet:
+def _first_events(files: Sequence[ScannedFile], reader: Reader, count: int, timeout: float) -> EventSet:
     parts: list[EventSet] = []
-    for part in islice(_steps(files, reader), _MAX_STEPS):
+    for part in islice(_steps(files, reader, timeout), _MAX_STEPS):
         parts.append(part)
         if sum(map(len, parts)) >= count:
             break
     return reader.joined(parts)[:count]
 
 
-def _steps(files: Sequence[ScannedFile], reader: Reader) -> Iterator[EventSet]:
+def _steps(files: Sequence[ScannedFile], reader: Reader, timeout: float) -> Iterator[EventSet]:
     for file in files:
         split, names = file.dataset.metadata.entries, reader.branches(file.branches, file.path)
         try:
-            with open_delphes(file.path, file.tree) as events, explain_read_errors(file.path):
+            with open_delphes(file.path, file.tree, timeout) as events, explain_read_errors(file.path):
                 for arrays, report in events.iterate(names, step_size=_STEP, library="ak", how=dict, report=True):
                     images, _ = reader.build(arrays, file.branches, file.path, report.tree_entry_start)
                     yield images[split.mask(images.entry)]

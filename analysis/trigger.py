@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from scipy.sparse import csr_array
 
 from darktrigger.errors import ModelFileError
+from darktrigger.files import fingerprint, fingerprint_of
 from darktrigger.names import label_problem, name_problem, shortened
 from imaging.dense import OBJECTS, EventImages, model_input
 from imaging.input_shapes import ALL_INPUT_CHANNELS, ALL_INPUT_SHAPES
@@ -117,6 +118,7 @@ class Trigger:
             self._model = Path(path).read_bytes()
         except OSError as error:
             raise ModelFileError(path, f"cannot be read ({error.strerror})") from None
+        self.fingerprint = fingerprint_of(self._model)
         self._session: onnxruntime.InferenceSession | None = None
         try:
             self.metadata = self._read_metadata()
@@ -164,6 +166,17 @@ class Trigger:
             except Exception as error:  # noqa: BLE001
                 raise ModelFileError(self.path, f"is not an ONNX model that can be run ({error})") from None
         return self._session
+
+    def check_unchanged(self) -> None:
+        """Make sure that the file is still the model that was read from it.
+
+        Raises
+        ------
+        ModelFileError
+            It is not.
+        """
+        if fingerprint(self.path) != self.fingerprint:
+            raise ModelFileError(self.path, "changed during the run; run the command again with one model")
 
     def scores(self, images: EventImages | csr_array, batch_size: int = 16) -> dict[str, NDArray[np.float32]]:
         """Every score of every event as the model gives it, shape (n,) each.

@@ -58,6 +58,10 @@ class ModelFileError(InputFileError):
     """A trigger model or checkpoint that does not keep its contract."""
 
 
+class ExecutorError(DarktriggerError):
+    """Workers or their scheduler were lost, or cannot be had."""
+
+
 class GenerationError(DarktriggerError):
     """The event generator or the detector simulation cannot do what was asked."""
 

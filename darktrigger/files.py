@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
+import platform
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from darktrigger.errors import DarktriggerError, UnreadableFileError
 
@@ -28,9 +31,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         The folder cannot be made or written, or the disk is full.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{platform.node()}-{os.getpid()}.tmp{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(path)
         yield temporary
         temporary.replace(path)
     except OSError as error:
@@ -38,6 +42,28 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove temporaries that processes of this machine left when they were killed."""
+    pattern = re.compile(
+        rf"{re.escape(f'.{path.stem}.{platform.node()}-')}(\d+){re.escape(f'.tmp{path.suffix}')}", re.ASCII
+    )
+    for name in os.listdir(path.parent):  # noqa: PTH208  (a thousand parts are a matter of milliseconds)
+        found = pattern.fullmatch(name)
+        if found and not _is_alive(int(found[1])):
+            with suppress(OSError):
+                (path.parent / name).unlink()
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -81,13 +107,21 @@ def fingerprint(path: str | Path) -> str:
     """
     try:
         with Path(path).open("rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
-            digest = hashlib.sha256(str(size).encode())
-            digest.update(stream.read(_FINGERPRINT_BYTES))
-            stream.seek(max(0, size - _FINGERPRINT_BYTES))
-            digest.update(stream.read())
+            return _fingerprint(stream, os.fstat(stream.fileno()).st_size)
     except OSError as error:
         raise UnreadableFileError(path, f"cannot be read ({error.strerror})") from None
+
+
+def fingerprint_of(content: bytes) -> str:
+    """The :func:`fingerprint` of a file of that content."""
+    return _fingerprint(io.BytesIO(content), len(content))
+
+
+def _fingerprint(stream: BinaryIO, size: int) -> str:
+    digest = hashlib.sha256(str(size).encode())
+    digest.update(stream.read(_FINGERPRINT_BYTES))
+    stream.seek(max(0, size - _FINGERPRINT_BYTES))
+    digest.update(stream.read())
     return digest.hexdigest()
 
 

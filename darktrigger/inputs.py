@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from darktrigger.errors import UnreadableFileError
+from darktrigger.files import write_text
 from darktrigger.names import shortened
 
 #: As Linux has it.
@@ -16,6 +17,30 @@ _LONGEST_PATH = 4095
 def is_remote(path: str | Path) -> bool:
     """Whether uproot has to fetch the path (``root://``, ``https://``, ...)."""
     return "://" in str(path)
+
+
+def read_list(path: str | Path) -> list[str]:
+    """Paths and globs from a text file, one a line; empty lines and those that start with ``#`` do not count.
+
+    Raises
+    ------
+    UnreadableFileError
+        The list cannot be read.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnreadableFileError(path, f"cannot be read as a list of files ({error})") from None
+    return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+
+
+def write_failed(path: str | Path, causes: Mapping[str, str]) -> None:
+    """List files that could not be used, each after its cause, for :func:`read_list`; without any, remove the list."""
+    if not causes:
+        Path(path).unlink(missing_ok=True)
+        return
+    lines = [line for file, cause in causes.items() for line in (f"# {' '.join(cause.split())}", file)]
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def expand_paths(patterns: Iterable[str | Path], folder: str | Path = "") -> list[str]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from darktrigger.executors.options import ExecutorOption, SchedulerOption, SiteOption, WorkersOption, given_options
+
 if TYPE_CHECKING:
+    from darktrigger.executors import ExecutorConfig
     from generation.config import GenerationConfig
     from generation.pythia import Normalisation
 
@@ -31,7 +34,6 @@ Detector = Annotated[
 ]
 Card = Annotated[str | None, typer.Option(help="Detector card: a name, or a YAML file.", show_default="cms")]
 Config = Annotated[Path | None, typer.Option(help="YAML file with settings: process, pileup, detector, ...")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="all cores")]
 
 
 @app.command()
@@ -57,9 +59,16 @@ def generate(
         typer.Option(min=0, help="Stop events whose generator-level HT is below this, GeV.", show_default="no cut"),
     ] = None,
     config: Config = None,
-    workers: Workers = None,
+    executor: ExecutorOption = None,
+    workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
+    site: SiteOption = None,
 ) -> None:
-    """Generate a process with Pythia 8 and simulate the detector, to a Delphes ROOT file."""
+    """Generate a process with Pythia 8 and simulate the detector, to a Delphes ROOT file.
+
+    Takes all cores unless told otherwise; an interrupted call goes on where it was. FILE.report.json says what the
+    call cost.
+    """
     from generation.processes import PROCESSES, processes
     from generation.sample import generate_sample
 
@@ -76,7 +85,8 @@ def generate(
     if ht_filter is not None:
         changes["filter"] = {"kind": "ht", "ht_min": ht_filter}
     settings = settings.model_copy(update={"process": changes})
-    _report(output, generate_sample(process, events, output, settings, seed=seed, workers=workers, say=typer.echo))
+    who = _executor(given_options(executor, workers, scheduler, site))
+    _report(output, generate_sample(process, events, output, settings, seed=seed, executor=who, say=typer.echo))
 
 
 @app.command()
@@ -88,13 +98,29 @@ def simulate(
     detector: Detector = None,
     card: Card = None,
     config: Config = None,
-    workers: Workers = None,
+    executor: ExecutorOption = None,
+    workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
+    site: SiteOption = None,
 ) -> None:
-    """Simulate the detector for events that another generator wrote, to a Delphes ROOT file."""
+    """Simulate the detector for events that another generator wrote, to a Delphes ROOT file.
+
+    Takes all cores unless told otherwise; an interrupted call goes on where it was.
+    """
     from generation.sample import simulate_file
 
     settings = _settings(config, pileup, detector, card)
-    _report(output, simulate_file(file, output, settings, seed=seed, workers=workers, say=typer.echo))
+    who = _executor(given_options(executor, workers, scheduler, site))
+    _report(output, simulate_file(file, output, settings, seed=seed, executor=who, say=typer.echo))
+
+
+def _executor(options: dict[str, Any]) -> ExecutorConfig | None:
+    """What the options ask for; None to take all cores."""
+    from darktrigger.config import validate
+    from darktrigger.executors import ExecutorConfig
+
+    everything = ExecutorConfig.all_cores().model_dump() if options.get("kind") == "futures" else {}
+    return validate(ExecutorConfig, everything | options, "command line") if options else None
 
 
 def _report(output: Path, done: Normalisation) -> None:

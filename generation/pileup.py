@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -10,11 +13,12 @@ import numpy as np
 from pydantic import Field
 
 from darktrigger.config import StrictModel
+from darktrigger.errors import DarktriggerError, UnreadableFileError
+from darktrigger.executors import HERE, Executor
 from darktrigger.files import hash_of
 from generation.event_store import load_events, save_events
 from generation.events import GenEvents, concatenate_events
 from generation.processes.qcd import MinimumBias
-from generation.workers import run_tasks
 
 _CHUNK = 500  # events a task; part of what defines the pool
 
@@ -34,11 +38,12 @@ def pool_path(config: PoolConfig, cache: Path) -> Path:
 
 
 def make_pool(
-    config: PoolConfig, cache: Path, *, workers: int = 1, advance: Callable[[int], None] = lambda _: None
+    config: PoolConfig, cache: Path, *, executor: Executor = HERE, advance: Callable[[int], None] = lambda _: None
 ) -> Path:
     """Generate the pool unless it is in the cache, and return its path.
 
-    The file is complete or absent. Two processes that make it at the same time both succeed, with the same content.
+    The file is complete or absent; finished chunks lie beside it until it is complete, and are taken up by the next
+    call. Two processes that make it at the same time both succeed, with the same content.
 
     Parameters
     ----------
@@ -46,8 +51,8 @@ def make_pool(
         What the pool holds.
     cache
         Folder to keep it in.
-    workers
-        Processes; the pool does not depend on their number.
+    executor
+        Who does the work; the pool does not depend on it.
     advance
         Told the number of events of every finished chunk.
 
@@ -63,13 +68,18 @@ def make_pool(
         return path
     sizes = [min(_CHUNK, config.events - first) for first in range(0, config.events, _CHUNK)]
     seeds = np.random.SeedSequence(config.seed).generate_state(len(sizes)).tolist()
-    tasks = [(config.process, size, seed, cache) for size, seed in zip(sizes, seeds, strict=True)]
+    folder = path.with_suffix(".parts")
+    tasks = [
+        _Chunk(config.process, size, seed, cache, folder / f"{index:04d}.npz")
+        for index, (size, seed) in enumerate(zip(sizes, seeds, strict=True))
+    ]
     config.process.prepare(cache)
-    parts: dict[int, GenEvents] = {}
-    for index, part in run_tasks(_generate, tasks, workers):
-        parts[index] = part
+    parts: list[GenEvents] = []
+    for part in executor.map(_generate, tasks):
+        parts.append(part)
         advance(len(part))
-    save_events(path, concatenate_events([parts[index] for index in range(len(tasks))]))
+    save_events(path, concatenate_events(parts))
+    shutil.rmtree(folder, ignore_errors=True)
     return path
 
 
@@ -84,6 +94,21 @@ def load_pool(path: str | Path) -> GenEvents:
     return load_events(path)
 
 
-def _generate(task: tuple[MinimumBias, int, int, Path]) -> GenEvents:
-    process, n_events, seed, cache = task
-    return concatenate_events([batch.events for batch in process.batches(n_events, seed, n_events, cache)])
+@dataclass(frozen=True)
+class _Chunk:
+    process: MinimumBias
+    n_events: int
+    seed: int
+    cache: Path
+    part: Path
+
+
+def _generate(chunk: _Chunk) -> GenEvents:
+    # Another process that makes the same pool may remove the part at any time.
+    with suppress(UnreadableFileError):
+        return load_events(chunk.part)
+    batches = chunk.process.batches(chunk.n_events, chunk.seed, chunk.n_events, chunk.cache)
+    events = concatenate_events([batch.events for batch in batches])
+    with suppress(DarktriggerError):
+        save_events(chunk.part, events)
+    return events

@@ -11,16 +11,20 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from darktrigger.executors import HERE, Executor
 from darktrigger.files import hash_of, read_json, write_json
+from darktrigger.run_report import Meter, RunReport
 from generation.delphes_file import DelphesWriter
 from generation.detectors import Detector
 from generation.events import GenEvents, concatenate_events
 from generation.part_file import load_part, save_part
 from generation.processes.base import Process
 from generation.pythia import Normalisation, mean_of
-from generation.workers import run_tasks
 
 _log = logging.getLogger(__name__)
+
+#: Batches for each worker that may be done before the oldest one is: they differ in the time they take.
+_AHEAD = 3
 
 
 class Source(Protocol):
@@ -102,7 +106,8 @@ def produce(
     *,
     seed: int,
     settings: dict[str, Any],
-    workers: int,
+    executor: Executor = HERE,
+    report: RunReport | None = None,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Normalisation:
     """Generate or read, simulate, and write one Delphes ROOT file and its JSON sidecar.
@@ -119,11 +124,13 @@ def produce(
     output
         ROOT file to write, whole or not at all.
     seed
-        Seed of everything: batch i derives its own from (seed, i), so the number of workers does not matter.
+        Seed of everything: batch i derives its own from (seed, i), so it does not matter who does the work.
     settings
         Everything else that the output depends on; stored with it.
-    workers
-        Processes.
+    executor
+        Who does the work; dask workers need the output's folder and the cache under the same path.
+    report
+        Told what the production costs.
     advance
         Told the number of events of every finished batch.
 
@@ -132,18 +139,23 @@ def produce(
     DarktriggerError
         Generator or detector fail, or the disk is full.
     """
+    report = report or RunReport("generate")
     folder = output.with_name(f"{output.name}.parts")
     _claim(folder, {"seed": seed, "settings": settings})
     batches = (
         Batch(index, source, seed, detector, folder / f"{index:06d}.npz") for index, source in enumerate(sources)
     )
-    runs: dict[int, Normalisation] = {}
-    for index, normalisation in run_tasks(_run, batches, workers):
-        runs[index] = normalisation
-        advance(normalisation.accepted)
-    total = mean_of([runs[index] for index in range(len(runs))])
+    runs: list[Normalisation] = []
+    with report.phase("batches"):
+        for done in report.count(executor.map(Meter(_run), batches, ahead=_AHEAD)):
+            runs.append(done.normalisation)
+            report.events += done.normalisation.accepted
+            report.taken_up += done.taken_up
+            advance(done.normalisation.accepted)
+    total = mean_of(runs)
     record = {"seed": seed, **settings, "normalisation": asdict(total)}
-    _merge([folder / f"{index:06d}.npz" for index in range(len(runs))], output, record)
+    with report.phase("merge"):
+        _merge([folder / f"{index:06d}.npz" for index in range(len(runs))], output, record)
     shutil.rmtree(folder)
     return total
 
@@ -160,14 +172,20 @@ def _claim(folder: Path, plan: dict[str, Any]) -> None:
     write_json(stamp, key)
 
 
-def _run(batch: Batch) -> Normalisation:
+@dataclass(frozen=True)
+class _Done:
+    normalisation: Normalisation
+    taken_up: bool
+
+
+def _run(batch: Batch) -> _Done:
     """Do one batch, unless its part is there."""
     if batch.part.exists():
-        return load_part(batch.part)[1]
+        return _Done(load_part(batch.part)[1], taken_up=True)
     generator, detector = np.random.SeedSequence([batch.seed, batch.index]).spawn(2)
     events, normalisation = batch.source(int(generator.generate_state(1)[0]))
     save_part(batch.part, batch.detector(events, detector), normalisation)
-    return normalisation
+    return _Done(normalisation, taken_up=False)
 
 
 def _merge(parts: list[Path], output: Path, record: dict[str, Any]) -> None:

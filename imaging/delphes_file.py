@@ -15,8 +15,12 @@ import uproot
 
 from darktrigger.errors import DarktriggerError, EmptyInputError, MissingBranchError, UnreadableFileError
 from darktrigger.inputs import is_remote
+from imaging.patient_source import PatientSource
 
 T = TypeVar("T")
+
+#: Seconds that one read of a remote file may take.
+READ_TIMEOUT = 60.0
 
 
 class Branches(Protocol):
@@ -34,8 +38,8 @@ class Chunk(NamedTuple):
 
 
 @contextmanager
-def open_delphes(path: str, tree: str = "Delphes") -> Iterator[Any]:
-    """Open the event tree of a Delphes file.
+def open_delphes(path: str, tree: str = "Delphes", timeout: float = READ_TIMEOUT) -> Iterator[Any]:
+    """Open the event tree of a Delphes file; ``timeout`` is that of one read of a remote file, s.
 
     Raises
     ------
@@ -46,7 +50,7 @@ def open_delphes(path: str, tree: str = "Delphes") -> Iterator[Any]:
     EmptyInputError
         The tree holds no events.
     """
-    with explain_read_errors(path), uproot.open(path) as file:
+    with explain_read_errors(path), uproot.open(path, handler=PatientSource, timeout=timeout) as file:
         if tree not in file:
             found = ", ".join(sorted(set(file.keys(cycle=False)))) or "nothing"
             raise MissingBranchError(path, f"no tree '{tree}'; found: {found}")
@@ -89,8 +93,10 @@ def _diagnose(path: str, error: Exception) -> str:
     return f"is a damaged ROOT file ({reason})"
 
 
-def iterate_chunks(path: str, events: Any, branches: Branches, step_size: str) -> Iterator[Chunk]:
-    """Read the branches in steps of ``step_size``, the next one while the last is in use.
+def iterate_chunks(path: str, events: Any, branches: Branches, span: range) -> Iterator[Chunk]:
+    """Read the branches of some entries, the next step while the last is in use.
+
+    ``span`` gives the first entry, where to stop, and the step.
 
     Raises
     ------
@@ -100,11 +106,32 @@ def iterate_chunks(path: str, events: Any, branches: Branches, step_size: str) -
 
     def read() -> Iterator[Chunk]:
         with explain_read_errors(path):
-            steps = events.iterate(branches.names(), step_size=step_size, library="ak", how=dict, report=True)
+            steps = events.iterate(
+                branches.names(),
+                entry_start=span.start,
+                entry_stop=span.stop,
+                step_size=span.step,
+                library="ak",
+                how=dict,
+                report=True,
+            )
             for arrays, report in steps:
                 yield Chunk(arrays, report.tree_entry_start)
 
     return prefetch(read())
+
+
+def steps_of(path: str, events: Any, branches: Branches, step_size: str) -> range:
+    """All entries of a tree in steps of which the branches take about ``step_size``, such as ``16 MB``.
+
+    Raises
+    ------
+    UnreadableFileError
+        The file is damaged.
+    """
+    with explain_read_errors(path):
+        step = max(1, int(events.num_entries_for(step_size, branches.names())))
+    return range(0, int(events.num_entries), step)
 
 
 def prefetch(items: Iterator[T]) -> Iterator[T]:

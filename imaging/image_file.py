@@ -140,8 +140,20 @@ def read_metadata(path: str | Path) -> ImageMetadata:
         return metadata_of(path, file, ImageMetadata)
 
 
-def iterate_image_file(path: str | Path, batch_size: int) -> Iterator[ImageSet]:
-    """Events of an image file, at most ``batch_size`` at a time, in file order.
+def read_row_groups(path: str | Path) -> list[int]:
+    """Number of events in each row group of an image file.
+
+    Raises
+    ------
+    UnreadableFileError
+        Not an image file.
+    """
+    with open_image_file(path) as file:
+        return [file.metadata.row_group(index).num_rows for index in range(file.metadata.num_row_groups)]
+
+
+def iterate_image_file(path: str | Path, batch_size: int, row_groups: range | None = None) -> Iterator[ImageSet]:
+    """Events of an image file, or of some of its row groups, at most ``batch_size`` at a time, in file order.
 
     Raises
     ------
@@ -151,7 +163,8 @@ def iterate_image_file(path: str | Path, batch_size: int) -> Iterator[ImageSet]:
         Values that no detector gives.
     """
     with open_image_file(path) as file:
-        for batch in iterate_batches(path, file, SCHEMA, batch_size):
+        rows = row_groups and list(row_groups)
+        for batch in iterate_batches(path, file, SCHEMA, batch_size, rows):
             yield from_batch(batch, path)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from darktrigger.errors import InputFileError
 from imaging.convert import Sample
 from imaging.dense import INPUT_SHAPES, OBJECTS
-from imaging.image_file import iterate_image_file, read_metadata
+from imaging.image_file import iterate_image_file, read_metadata, read_row_groups
 from imaging.image_set import ImageSet
 from imaging.objects.object_file import CHALLENGE_SUFFIXES, is_object_file, iterate_object_file, object_label_names
 from imaging.objects.object_set import ObjectSet
@@ -71,8 +71,22 @@ class ImageSource:
                 self.path, f"holds the sum of tracker, ECAL and HCAL; a model of input kind '{kind}' needs them apart"
             )
 
-    def iterate(self, batch_size: int) -> Iterator[ImageSet | ObjectSet]:
-        """Events in file order, at most ``batch_size`` at a time.
+    def pieces(self, n_events: int) -> list[range | None]:
+        """Runs of row groups with some ``n_events`` events each, for :meth:`iterate`; None for a file without any."""
+        if self.is_coarse or self.has_objects:
+            return [None]
+        pieces: list[range | None] = []
+        counts = read_row_groups(self.path)
+        first, waiting = 0, 0
+        for index, count in enumerate(counts):
+            waiting += count
+            if waiting >= n_events:
+                pieces.append(range(first, index + 1))
+                first, waiting = index + 1, 0
+        return [*pieces, range(first, len(counts))] if waiting else pieces
+
+    def iterate(self, batch_size: int, piece: range | None = None) -> Iterator[ImageSet | ObjectSet]:
+        """Events in file order, or those of a piece, at most ``batch_size`` at a time.
 
         Raises
         ------
@@ -83,7 +97,7 @@ class ImageSource:
             yield from iterate_object_file(self.path, batch_size)
             return
         if not self.is_coarse:
-            yield from iterate_image_file(self.path, batch_size)
+            yield from iterate_image_file(self.path, batch_size, piece)
             return
         events = read_paper_file(self.path).events
         for start in range(0, len(events), batch_size):

@@ -161,8 +161,10 @@ def metadata_of(path: str | Path, file: Any, model: type[MetadataT]) -> Metadata
         raise UnreadableFileError(path, f"carries metadata that cannot be understood ({error})") from None
 
 
-def iterate_batches(path: str | Path, file: Any, schema: pa.Schema, batch_size: int) -> Iterator[pa.RecordBatch]:
-    """Rows of an open file, at most ``batch_size`` at a time, in file order.
+def iterate_batches(
+    path: str | Path, file: Any, schema: pa.Schema, batch_size: int, row_groups: Sequence[int] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Rows of an open file, or of some of its row groups, at most ``batch_size`` at a time, in file order.
 
     Raises
     ------
@@ -170,7 +172,7 @@ def iterate_batches(path: str | Path, file: Any, schema: pa.Schema, batch_size: 
         The file is damaged.
     """
     try:
-        yield from file.iter_batches(batch_size, columns=schema.names)
+        yield from file.iter_batches(batch_size, columns=schema.names, row_groups=row_groups)
     except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
         raise UnreadableFileError(path, f"is damaged ({first_line(error)})") from None
 

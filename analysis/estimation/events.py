@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.binned import FloatArray
-from analysis.evaluation.collect import BACKGROUND, Key
+from analysis.evaluation.samples import BACKGROUND, Key
 from analysis.scores import directions, event_scores
 from analysis.trigger import Trigger
 from darktrigger.errors import AnalysisError

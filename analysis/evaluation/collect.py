@@ -4,84 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.binned import FloatArray
 from analysis.evaluation.config import EvaluationConfig
 from analysis.evaluation.quality import Quality, quality_of
 from analysis.evaluation.rows import Column
+from analysis.evaluation.samples import (
+    BACKGROUND,
+    LABEL_0_AS_SIGNAL,
+    Example,
+    Float32Array,
+    Key,
+    Points,
+    Sample,
+    load_samples,
+    save_samples,
+)
 from analysis.scores import baseline_scores, baselines_of, finite, oriented
 from analysis.trigger import Trigger
+from darktrigger import __version__
+from darktrigger.errors import UnreadableFileError
+from darktrigger.executors import HERE, Executor
+from darktrigger.files import fingerprint, hash_of
 from darktrigger.progress import progress
+from darktrigger.run_report import Meter, RunReport
 from imaging.image_set import ImageSet
 from imaging.image_source import ImageSource
 from imaging.jets.jet_set import JetSet
 from imaging.jets.jet_source import JetFile
 from imaging.objects.object_set import ObjectSet
 
-#: Events of a file that are in memory at a time.
-_STEP = 4096
-
-Float32Array = NDArray[np.float32]
-
-
-class Key(NamedTuple):
-    """A sample is told by label and mass (GeV); background is one sample whatever its mass.
-
-    Its key is (0, 0) whatever class is background; where another one is, label 0 has the key
-    :data:`LABEL_0_AS_SIGNAL`.
-    """
-
-    label: int
-    mass: float
-
-
-BACKGROUND, LABEL_0_AS_SIGNAL = Key(0, 0.0), Key(256, 0.0)
+#: Events of a file that are in memory at a time, and that a task scores.
+_STEP, _PIECE = 4096, 8192
 
 #: Events of each sample whose image and latents are kept for distances between samples.
 _IN_SPACE = 1000
-
-
-class Points(NamedTuple):
-    """Some events of a sample as points: images (n, C H W) as the network sees them, and latents (n, K)."""
-
-    image: Float32Array
-    latent: Float32Array
-
-
-class Example(NamedTuple):
-    """An event's input and what the model makes of it, shape (C, H, W) each."""
-
-    image: Float32Array
-    reconstruction: Float32Array
-
-
-@dataclass
-class Sample:
-    """Events of one class and mass.
-
-    Parameters
-    ----------
-    weight
-        Shape (n,).
-    scores
-        Oriented scores, shape (n,) each; NaN where a file does not tell (baselines).
-    quality
-        Of the reconstructions of each model that gives them, by its path.
-    examples
-        The first events with their reconstructions, by the model's path.
-    points
-        The first events as points, by the path of each model that gives its latents.
-    """
-
-    weight: FloatArray
-    scores: dict[Column, Float32Array]
-    quality: dict[str, Quality]
-    examples: dict[str, list[Example]]
-    points: dict[str, Points] = field(default_factory=dict)
 
 
 @dataclass
@@ -91,6 +52,19 @@ class _Parts:
     quality: dict[str, list[Quality]] = field(default_factory=dict)
     examples: dict[str, list[Example]] = field(default_factory=dict)
     points: dict[str, list[Points]] = field(default_factory=dict)
+
+    def extend(self, sample: Sample, n_examples: int) -> None:
+        """Append the events of a further piece."""
+        self.weight.append(sample.weight)
+        for column, values in sample.scores.items():
+            self.scores.setdefault(column, []).append(values)
+        for path, quality in sample.quality.items():
+            self.quality.setdefault(path, []).append(quality)
+        for path, examples in sample.examples.items():
+            kept = self.examples.setdefault(path, [])
+            kept += examples[: n_examples - len(kept)]
+        for path, points in sample.points.items():
+            self.points.setdefault(path, []).append(points)
 
     def joined(self) -> Sample:
         return Sample(
@@ -106,11 +80,62 @@ class _Parts:
         )
 
 
+@dataclass(frozen=True)
+class Piece:
+    """Some row groups of a file, or all of it, that one task scores."""
+
+    source: ImageSource | JetFile
+    content: str
+    rows: range | None
+
+
+@dataclass(frozen=True)
+class Collector:
+    """Scores a piece; what a worker needs to know for it."""
+
+    triggers: tuple[Trigger, ...]
+    config: EvaluationConfig
+    background: int
+
+    def __call__(self, piece: Piece) -> dict[Key, Sample]:
+        """Every score of every event, sample by sample."""
+        parts: dict[Key, _Parts] = {}
+        for chunk in piece.source.iterate(_STEP, piece.rows):
+            kept = np.where(
+                chunk.label == self.background,
+                self.config.background_entries.mask(chunk.entry),
+                self.config.signal_entries.mask(chunk.entry),
+            )
+            for key, events in _by_sample(chunk[kept], self.background):
+                _add(parts.setdefault(key, _Parts()), key, events, piece.source, self.triggers, self.config)
+        return {key: part.joined() for key, part in parts.items()}
+
+    def key(self, piece: Piece) -> str:
+        """Hash of all that decides the result."""
+        config = self.config.model_dump(include={"background_entries", "signal_entries", "batch_size", "examples"})
+        triggers = {trigger.path: trigger.fingerprint for trigger in self.triggers}
+        rows = piece.rows and [piece.rows.start, piece.rows.stop]
+        return hash_of(
+            {
+                "version": __version__,
+                "config": config,
+                "background": self.background,
+                "triggers": triggers,
+                "content": piece.content,
+                "rows": rows,
+            }
+        )
+
+
 def collect(
     triggers: Sequence[Trigger],
     sources: Sequence[ImageSource | JetFile],
     config: EvaluationConfig,
     background: int = 0,
+    *,
+    executor: Executor = HERE,
+    parts: Path | None = None,
+    report: RunReport | None = None,
 ) -> dict[Key, Sample]:
     """Score every event; images exist for one step at a time, scores (four bytes each) for all.
 
@@ -124,6 +149,12 @@ def collect(
         Which events to use, how many at a time, and how many to keep with their reconstructions.
     background
         Label of the class that is background.
+    executor
+        Who does the work; the result does not depend on it.
+    parts
+        Folder where finished pieces are kept, to be taken up by the next call; None to keep none.
+    report
+        Told what it costs.
 
     Raises
     ------
@@ -132,19 +163,44 @@ def collect(
     AnalysisError
         A model gives NaN or infinity for some event.
     """
-    parts: dict[Key, _Parts] = {}
-    with progress("evaluating", len(sources)) as advance:
-        for source in sources:
-            for chunk in source.iterate(_STEP):
-                kept = np.where(
-                    chunk.label == background,
-                    config.background_entries.mask(chunk.entry),
-                    config.signal_entries.mask(chunk.entry),
-                )
-                for key, events in _by_sample(chunk[kept], background):
-                    _add(parts.setdefault(key, _Parts()), key, events, source, triggers, config)
+    report = report or RunReport("evaluate")
+    collector = Collector(tuple(triggers), config, background)
+    pieces = [
+        Piece(source, content, rows)
+        for source, content in ((source, fingerprint(source.path)) for source in sources)
+        for rows in source.pieces(_PIECE)
+    ]
+    gathered: dict[Key, _Parts] = {}
+    with progress("evaluating", len(pieces)) as advance:
+        for samples in _samples(pieces, collector, executor, parts, report):
+            for key, sample in samples.items():
+                gathered.setdefault(key, _Parts()).extend(sample, config.examples)
+            report.events += sum(len(sample.weight) for sample in samples.values())
             advance(1)
-    return {key: parts[key].joined() for key in sorted(parts)}
+    for piece in pieces:
+        if fingerprint(piece.source.path) != piece.content:
+            raise UnreadableFileError(piece.source.path, "changed while it was read; run the command again")
+    return {key: gathered[key].joined() for key in sorted(gathered)}
+
+
+def _samples(
+    pieces: Sequence[Piece], collector: Collector, executor: Executor, folder: Path | None, report: RunReport
+) -> Iterator[dict[Key, Sample]]:
+    """Samples of each piece, in order; those of an interrupted run from the folder."""
+    paths = [None if folder is None else folder / f"{collector.key(piece)[:32]}.npz" for piece in pieces]
+    stored = [None if path is None else load_samples(path) for path in paths]
+    todo = (piece for piece, found in zip(pieces, stored, strict=True) if found is None)
+    fresh = report.count(executor.map(Meter(collector), todo))
+    for path, found in zip(paths, stored, strict=True):
+        if found is not None:
+            report.tasks += 1
+            report.taken_up += 1
+            yield found
+            continue
+        samples = next(fresh)
+        if path is not None:
+            save_samples(path, samples)
+        yield samples
 
 
 def _by_sample(events: Any, background: int) -> Iterator[tuple[Key, Any]]:
@@ -164,8 +220,7 @@ def _add(
 ) -> None:
     parts.weight.append(events.weight.astype(np.float64))
     baselines = baselines_of(events)
-    columns = source.columns if isinstance(source, ImageSource) else frozenset()
-    known = [name for name, baseline in baselines.items() if baseline.columns <= columns]
+    known = [name for name, baseline in baselines.items() if baseline.columns <= source.columns]
     unknown = np.full(len(events), np.nan, dtype=np.float32)
     for name, values in (dict.fromkeys(baselines, unknown) | baseline_scores(events, known)).items():
         parts.scores.setdefault(Column("", name), []).append(values)

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.binned import FloatArray
-from analysis.evaluation.collect import BACKGROUND, Key, Sample
 from analysis.evaluation.config import DominanceConfig
 from analysis.evaluation.dominance import epsilon_min, with_resamples
 from analysis.evaluation.rows import Benchmark, Row
+from analysis.evaluation.samples import BACKGROUND, Key, Sample
 from analysis.evaluation.subsets import Subsets, draw_subsets, subset_aurocs
 from analysis.evaluation.tables import csv_text, markdown_table
 from darktrigger.progress import progress

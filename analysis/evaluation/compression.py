@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from analysis.binned import FloatArray, Measured
-from analysis.evaluation.collect import BACKGROUND, Key, Sample
 from analysis.evaluation.figures import binned_by_value
 from analysis.evaluation.ranked import bins_of
 from analysis.evaluation.rows import Benchmark, Column
+from analysis.evaluation.samples import BACKGROUND, Key, Sample
 from analysis.evaluation.tables import csv_text, markdown_table
 from analysis.roc import placements
 from analysis.trigger import Trigger, dense_input

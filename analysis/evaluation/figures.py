@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.binned import Binned, FloatArray, Measured
-from analysis.evaluation.collect import BACKGROUND, Key, Sample
 from analysis.evaluation.ranked import ranked, value_edges
 from analysis.evaluation.rows import Benchmark, Column, Row
+from analysis.evaluation.samples import BACKGROUND, Key, Sample
 from analysis.roc import FprAtTpr, auroc, fpr_at_tpr
 
 

@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from analysis.axes import count_axis, score_axis
 from analysis.binned import Binned
 from analysis.config import AxisConfig, StyleConfig
-from analysis.evaluation.collect import BACKGROUND, Key, Sample
 from analysis.evaluation.figures import binned_by_value, known
 from analysis.evaluation.models import Model
 from analysis.evaluation.ranked import thinned
 from analysis.evaluation.rows import Benchmark, Column, Row, slug
+from analysis.evaluation.samples import BACKGROUND, Key, Sample
 from analysis.evaluation.tables import Cell, Table
 from analysis.plots.distributions import Distribution, draw_distributions
 from analysis.plots.latents import LatentSample, draw_latents

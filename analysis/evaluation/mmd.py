@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from analysis.evaluation.collect import BACKGROUND, Key, Sample
 from analysis.evaluation.models import Model
 from analysis.evaluation.rows import Benchmark
+from analysis.evaluation.samples import BACKGROUND, Key, Sample
 from analysis.evaluation.tables import csv_text, markdown_table
 
 #: Most events of either sample that are compared.

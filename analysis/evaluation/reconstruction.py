@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from analysis.evaluation.collect import BACKGROUND, Key, Sample
 from analysis.evaluation.figures import Estimate
 from analysis.evaluation.models import Model
 from analysis.evaluation.paper import PaperFigures
 from analysis.evaluation.quality import MeanAndSpread, mean_and_spread
+from analysis.evaluation.samples import BACKGROUND, Key, Sample
 from analysis.evaluation.tables import Cell, csv_text, markdown_table
 
 _COLUMNS = ("MSE", "MSE deviation", "SSIM", "SSIM deviation")

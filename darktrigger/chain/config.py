@@ -10,12 +10,13 @@ from pydantic import Field, model_validator
 
 from analysis.config import AnalysisConfig
 from darktrigger.config import StrictModel
+from darktrigger.executors import ExecutorConfig
 from generation.config import GenerationConfig
 from imaging.config import ImagingConfig
 from imaging.split import EntrySplit
 
 #: Settings that images and analysis share.
-SHARED = ("selection", "branches", "tree")
+SHARED = ("selection", "branches", "tree", "read_timeout")
 
 
 class GeneratedSample(StrictModel):
@@ -113,6 +114,9 @@ class ChainConfig(StrictModel):
         Trigger of the analysis, likewise, in the place of the trained one.
     displays
         Event displays a dataset.
+    executor
+        Who does the work of every parallel stage, which no output depends on; by default generation takes all cores
+        and the others one, and the analysis what its own section says.
     """
 
     output: str
@@ -126,6 +130,7 @@ class ChainConfig(StrictModel):
     analyze_with: str | None = None
     analysis: AnalysisConfig = AnalysisConfig()
     displays: Annotated[int, Field(ge=0)] = 1
+    executor: ExecutorConfig | None = None
 
     @model_validator(mode="after")
     def _images_and_analysis_agree(self) -> Self:
@@ -144,4 +149,7 @@ class ChainConfig(StrictModel):
     @property
     def shared_analysis(self) -> AnalysisConfig:
         """The analysis settings, with what they share with the images."""
-        return self.analysis.model_copy(update={name: getattr(self.imaging, name) for name in SHARED})
+        shared: dict[str, Any] = {name: getattr(self.imaging, name) for name in SHARED}
+        if self.executor is not None:
+            shared["executor"] = self.analysis.executor.model_copy(update=self.executor.model_dump())
+        return self.analysis.model_copy(update=shared)

@@ -15,13 +15,16 @@ from analysis.evaluate import evaluate
 from analysis.evaluation.config import EvaluationConfig
 from analysis.fileset import Dataset, read_fileset, require_dataset_name
 from analysis.trigger import Trigger
+from darktrigger.cache import fileset_cache
 from darktrigger.chain.config import ChainConfig, GeneratedSample
 from darktrigger.chain.stamps import Stamp
 from darktrigger.config import validate
 from darktrigger.errors import ConfigError
+from darktrigger.executors import ExecutorConfig, open_executor
 from darktrigger.files import read_json, write_text
 from darktrigger.inputs import is_remote
 from darktrigger.pretrained import trigger_path
+from darktrigger.run_report import RunReport
 from generation.config import GenerationConfig
 from generation.production import sidecar_of
 from generation.pythia import Normalisation, mean_of
@@ -36,6 +39,9 @@ from ml.training import train
 logger = logging.getLogger(__name__)
 
 Say = Callable[[str], None]
+
+#: Settings on which no output depends.
+_IMMATERIAL: dict[str, Any] = {"executor": set(ExecutorConfig.model_fields), "read_timeout": True}
 
 
 class Chain:
@@ -57,6 +63,8 @@ class Chain:
         self.say = say
         self.folder = folder
         self.trigger = self.output / "trigger.onnx"
+        self.who = config.executor or ExecutorConfig()
+        self.report = RunReport("run", self.who.model_dump())
         self.datasets: tuple[Dataset, ...] = ()
         self.images: dict[str, Path] = {}
         section = config.model
@@ -98,6 +106,7 @@ class Chain:
         self._export()
         self._evaluate()
         self._analyze()
+        self.report.write(self.output / "report.json")
         analysis = self.output / "analysis"
         return [*sorted((analysis / "plots").glob("*.png")), analysis / "summary.json"]
 
@@ -113,7 +122,8 @@ class Chain:
             self.say(f"{name}: done before")
             return
         self.say(f"{name} ...")
-        stamp.finish(work(stamp))
+        with self.report.phase(name):
+            stamp.finish(work(stamp))
 
     def _generate(self, name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         """Generate a sample; returns its fileset entry, with process, mass and cross-section filled in."""
@@ -137,7 +147,9 @@ class Chain:
         output = self.output / "delphes" / f"{name}.root"
 
         def work(_: Stamp) -> list[Path]:
-            generate_sample(sample.process, events, output, settings, seed=seed, say=self.say)
+            generate_sample(
+                sample.process, events, output, settings, seed=seed, executor=self.config.executor, say=self.say
+            )
             return [output, sidecar_of(output)]
 
         key = {"process": sample.process, "events": events, "seed": seed, "settings": settings.model_dump(mode="json")}
@@ -150,10 +162,21 @@ class Chain:
         sample = Sample(process=metadata.process, label=metadata.label, mass=metadata.mass)
 
         def work(_: Stamp) -> list[Path]:
-            convert(list(dataset.files), output, sample, imaging)
+            report = RunReport("image", self.who.model_dump())
+            with open_executor(self.who) as executor:
+                convert(
+                    list(dataset.files),
+                    output,
+                    sample,
+                    imaging,
+                    executor=executor,
+                    cache=fileset_cache(),
+                    report=report,
+                )
+            report.write(f"{output}.report.json")
             return [output]
 
-        settings = {"imaging": imaging.model_dump(mode="json"), "sample": sample.model_dump()}
+        settings = {"imaging": imaging.model_dump(mode="json", exclude=_IMMATERIAL), "sample": sample.model_dump()}
         self._stage(f"image {dataset.name}", settings, dataset.files, work)
 
     def _display(self, dataset: Dataset) -> None:
@@ -216,7 +239,9 @@ class Chain:
 
         def work(_: Stamp) -> list[Path]:
             models = [Trigger(path) for path in triggers]
-            return evaluate(models, [str(path) for path in images], self.output / "evaluation", config)
+            return evaluate(
+                models, [str(path) for path in images], self.output / "evaluation", config, executor=self.who
+            )
 
         self._stage("evaluate", config.model_dump(mode="json"), [*triggers, *images], work)
 
@@ -226,11 +251,11 @@ class Chain:
         trigger = self.trigger if chosen is None else trigger_path(chosen, self.folder)
 
         def work(_: Stamp) -> list[Path]:
-            done = analyze(self.datasets, Trigger(trigger), config, folder)
+            done = analyze(self.datasets, Trigger(trigger), config, folder, cache=fileset_cache())
             return [done.summary_path, *done.plots]
 
         settings = {
-            "analysis": config.model_dump(mode="json"),
+            "analysis": config.model_dump(mode="json", exclude=_IMMATERIAL),
             "fileset": {dataset.name: dataset.metadata.model_dump() for dataset in self.datasets},
         }
         inputs: list[str | Path] = [trigger, *(file for dataset in self.datasets for file in dataset.files)]

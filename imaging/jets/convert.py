@@ -14,7 +14,7 @@ from darktrigger.errors import DarktriggerError
 from darktrigger.files import fingerprint
 from darktrigger.inputs import is_remote
 from darktrigger.provenance import versions
-from imaging.delphes_file import iterate_chunks, open_delphes
+from imaging.delphes_file import iterate_chunks, open_delphes, steps_of
 from imaging.events import NO_EVENTS, Cutflow
 from imaging.jets.branches import find_jet_branches
 from imaging.jets.config import JetConfig
@@ -173,7 +173,8 @@ def _found_jets(source: _Source, sample: JetSample, config: JetConfig) -> Iterat
         source.entries = events.num_entries
         branches = find_jet_branches(events.keys(full_paths=False), config.branches, source.path)
         source.constituents = tuple(branches.constituents.names())
-        for chunk in iterate_chunks(source.path, events, branches, config.step_size):
+        steps = steps_of(source.path, events, branches, config.step_size)
+        for chunk in iterate_chunks(source.path, events, branches, steps):
             jets, cutflow = build_jets(chunk.arrays, branches, config.selection, source.path, chunk.first_entry)
             source.cutflow += cutflow
             yield _labelled(jets, sample, None)

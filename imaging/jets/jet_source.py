@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from darktrigger.errors import InputFileError
-from imaging.jets.dense import JET_INPUT_SHAPES
+from imaging.jets.dense import JET, JET_INPUT_SHAPES
 from imaging.jets.jet_file import BINS, iterate_jet_file, read_jet_metadata
 from imaging.jets.jet_set import JetSet
 
@@ -30,6 +30,11 @@ class JetFile:
     path: str
     label_names: dict[int, str]
 
+    @property
+    def columns(self) -> frozenset[str]:
+        """What its jets tell."""
+        return frozenset({JET})
+
     def require(self, kind: str, *, sums_channels: bool = False) -> None:  # noqa: ARG002 (the signature for events)
         """Check that a model of an input kind can be fed.
 
@@ -41,7 +46,11 @@ class JetFile:
         if kind not in JET_INPUT_SHAPES:
             raise InputFileError(self.path, f"holds jets; a model of input kind '{kind}' needs images of events")
 
-    def iterate(self, batch_size: int) -> Iterator[JetSet]:
+    def pieces(self, n_events: int) -> list[range | None]:  # noqa: ARG002 (the signature for events)
+        """A file of jets is one piece."""
+        return [None]
+
+    def iterate(self, batch_size: int, piece: range | None = None) -> Iterator[JetSet]:  # noqa: ARG002
         """Jets in file order, at most ``batch_size`` at a time.
 
         Raises

@@ -13,7 +13,7 @@ from darktrigger.files import fingerprint
 from darktrigger.inputs import is_remote
 from darktrigger.provenance import versions
 from imaging.convert import Sample
-from imaging.delphes_file import iterate_chunks, open_delphes
+from imaging.delphes_file import iterate_chunks, open_delphes, steps_of
 from imaging.events import NO_EVENTS, Cutflow
 from imaging.image_file import SkippedFile
 from imaging.objects.branches import ObjectBranches, ObjectConfig, find_object_branches
@@ -93,7 +93,8 @@ def _objects(source: _Source, config: ObjectImagingConfig) -> Iterator[ObjectSet
         source.tree_entries = events.num_entries
         found = events.keys(full_paths=False)
         source.branches = branches = find_object_branches(found, config.objects.branches, source.path)
-        for chunk in iterate_chunks(source.path, events, branches, config.step_size):
+        steps = steps_of(source.path, events, branches, config.step_size)
+        for chunk in iterate_chunks(source.path, events, branches, steps):
             part, cutflow = build_objects(chunk.arrays, branches, config.objects, source.path, chunk.first_entry)
             source.cutflow += cutflow
             yield part

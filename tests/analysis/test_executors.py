@@ -1,12 +1,11 @@
 """What becomes of exceptions in workers, and the order of results."""
 
-from concurrent.futures import Future
 from typing import Any
 
 import pytest
 from coffea.processor.executor import WorkItem
 
-from analysis.executors import Failure, OrderedExecutor, _in_order, guarded
+from analysis.executors import Failure, OrderedExecutor, cut, guarded, tree_sum
 from darktrigger.errors import AnalysisError, BadValueError, UnreadableFileError
 from imaging.image_file import SkippedFile
 
@@ -61,16 +60,33 @@ def test_a_bad_chunk_takes_its_file_with_it() -> None:
         OrderedExecutor(skip_bad_files=True)(chunks, work, None)
 
 
-def test_results_come_in_order_with_few_in_flight() -> None:
-    submitted: list[str] = []
+def test_a_unit_holds_whole_files_or_a_part_of_one() -> None:
+    small = [WorkItem("d", f"small{number}", "t", 0, 10, b"") for number in range(300)]
+    large = [WorkItem("e", "large", "t", start, start + 10, b"") for start in range(0, 200, 10)]
+    units = cut([*small, *large])
+    assert [item for unit in units for item in unit.items] == [*small, *large]
+    assert max(len(unit.items) for unit in units) == 5
+    assert {unit.whole for unit in units if unit.items[0].filename == "large"} == {False}
+    assert all(unit.whole for unit in units if unit.items[0].filename != "large")
+    assert [len(unit.items) for unit in cut(small[:10])] == [1] * 10
 
-    def submit(item: WorkItem) -> Future[str]:
-        submitted.append(item.filename)
-        future: Future[str] = Future()
-        future.set_result(item.filename)
-        return future
 
-    results = _in_order(submit, items(*"abcdef"), 2)
-    assert next(results) == "a"
-    assert submitted == ["a", "b"]
-    assert [*results] == [*"bcdef"]
+def test_a_bad_file_does_not_take_its_unit_with_it() -> None:
+    def work(item: WorkItem) -> dict[str, Any]:
+        if item.filename == "7":
+            raise BadValueError(item.filename, "holds nan")
+        return {"out": {"events": 1}}
+
+    total, _ = OrderedExecutor(skip_bad_files=True)(items(*map(str, range(200))), work, None)
+    assert total == {"out": {"events": 199}, "bad_files": {SkippedFile(path="7", cause="holds nan")}}
+
+
+@pytest.mark.parametrize("n_parts", [1, 2, 3, 7, 8, 13])
+def test_a_tree_adds_up_everything_in_order(n_parts: int) -> None:
+    parts = [{"sum": number, "names": [str(number)]} for number in range(n_parts)]
+    total = tree_sum(parts)
+    assert total == {"sum": sum(range(n_parts)), "names": [str(number) for number in range(n_parts)]}
+
+
+def test_no_parts_have_no_sum() -> None:
+    assert tree_sum([]) is None

@@ -17,7 +17,7 @@ from analysis.runner import Processed, process_fileset
 from analysis.schema import PlainDelphesSchema
 from analysis.scores import event_scores
 from analysis.trigger import Trigger
-from darktrigger.errors import AnalysisError, BadValueError, MissingBranchError, UnreadableFileError
+from darktrigger.errors import AnalysisError, BadValueError, ExecutorError, MissingBranchError, UnreadableFileError
 from imaging.branches import BranchOverride, find_branches
 from imaging.config import Selection
 from imaging.events import build_images
@@ -117,7 +117,15 @@ def test_looking_for_branches_reads_nothing(data: Path) -> None:
     assert {entry.branch for entry in log} == {"ScalarHT/ScalarHT.HT"}
 
 
-@pytest.mark.parametrize("executor", [{"kind": "futures", "workers": 2}, {"kind": "dask", "workers": 1}])
+@pytest.mark.parametrize(
+    "executor",
+    [
+        {"kind": "futures", "workers": 2},
+        {"kind": "dask", "workers": 1},
+        pytest.param({"kind": "futures", "workers": 4}, marks=pytest.mark.slow),
+        pytest.param({"kind": "dask", "workers": 2}, marks=pytest.mark.slow),
+    ],
+)
 def test_executors_agree_to_the_last_bit(
     executor: dict[str, Any], datasets: tuple[Dataset, ...], trigger: Trigger, reference: Processed
 ) -> None:
@@ -284,8 +292,8 @@ def test_unknown_scores_are_named(datasets: tuple[Dataset, ...], trigger: Trigge
 def test_scheduler_that_does_not_answer(
     datasets: tuple[Dataset, ...], trigger: Trigger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("analysis.executors._SCHEDULER_TIMEOUT", "1s")
-    with pytest.raises(AnalysisError, match=r"dask scheduler 'tcp://127\.0\.0\.1:1'"):
+    monkeypatch.setattr("darktrigger.executors.dask.SCHEDULER_TIMEOUT", "1s")
+    with pytest.raises(ExecutorError, match=r"dask scheduler 'tcp://127\.0\.0\.1:1'"):
         process_fileset(datasets[1:2], trigger, config(kind="dask", scheduler="tcp://127.0.0.1:1"))
 
 

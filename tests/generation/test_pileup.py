@@ -4,8 +4,9 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 
+from darktrigger.cache import cache_folder
 from darktrigger.errors import DarktriggerError, UnreadableFileError
-from generation.cache import cache_folder
+from generation import pileup
 from generation.event_store import load_events, save_events
 from generation.pileup import PoolConfig, load_pool, make_pool, pool_path
 from generation.processes.qcd import MinimumBias
@@ -50,13 +51,32 @@ def test_other_settings_are_another_pool(change, pool_file, cache):
 
 def test_pool_does_not_depend_on_workers_or_company(pool_file, tmp_path, monkeypatch):
     monkeypatch.setattr("generation.pileup._CHUNK", 15)
-    alone = load_pool(make_pool(FAST, tmp_path / "one", workers=1))
+    alone = load_pool(make_pool(FAST, tmp_path / "one"))
     assert len(alone) == 30
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
         paths = list(executor.map(make_pool, [FAST, FAST], [tmp_path / "both"] * 2))
     assert paths[0] == paths[1]
     assert paths[0].read_bytes() == pool_file.read_bytes()
     assert [path.suffix for path in (tmp_path / "both").iterdir() if path != paths[0]] == [".tables"]
+
+
+def test_an_interrupted_pool_is_taken_up(pool_file, tmp_path, monkeypatch):
+    monkeypatch.setattr("generation.pileup._CHUNK", 10)
+    whole = make_pool(FAST, tmp_path / "whole")
+
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make_pool(FAST, tmp_path / "cut", advance=interrupt)
+    (part,) = (tmp_path / "cut").glob("*.parts/*")
+    assert len(load_events(part)) == 10
+    made = []
+    keep = pileup.save_events
+    monkeypatch.setattr(pileup, "save_events", lambda path, events: (made.append(path.name), keep(path, events)))
+    assert make_pool(FAST, tmp_path / "cut").read_bytes() == whole.read_bytes()
+    assert made[:2] == ["0001.npz", "0002.npz"]
+    assert not list((tmp_path / "cut").glob("*.parts"))
 
 
 def test_interrupted_writing_leaves_no_pool(pool_file, tmp_path, monkeypatch):

@@ -1,4 +1,3 @@
-import math
 import os
 import signal
 import subprocess
@@ -9,14 +8,14 @@ from dataclasses import dataclass
 import pytest
 import uproot
 
-from darktrigger.errors import DarktriggerError, GenerationError, UnreadableFileError
+from darktrigger.errors import DarktriggerError, UnreadableFileError
+from darktrigger.executors import HERE, ExecutorConfig, open_executor
 from darktrigger.files import read_json
 from generation.detector import load_card
 from generation.detectors import EmbeddedDetector
 from generation.part_file import load_part
 from generation.processes.suep import Suep
 from generation.production import generated_batches, produce
-from generation.workers import run_tasks
 
 N_EVENTS, BATCH = 10, 4
 
@@ -65,9 +64,9 @@ def same(a, b):
     return first.keys() == second.keys() and all(first[name].tolist() == second[name].tolist() for name in first)
 
 
-def run(sources, detector, output, seed=5, workers=1, settings=None, **more):
+def run(sources, detector, output, seed=5, executor=HERE, settings=None, **more):
     return produce(
-        sources, detector, output, seed=seed, settings=settings or {"process": "suep"}, workers=workers, **more
+        sources, detector, output, seed=seed, settings=settings or {"process": "suep"}, executor=executor, **more
     )
 
 
@@ -96,9 +95,19 @@ def test_file_and_sidecar(sample):
     assert sorted(path.name for path in output.parent.iterdir()) == ["suep.root", "suep.root.json"]
 
 
-def test_number_of_workers_does_not_matter(sample, sources, detector, tmp_path):
+@pytest.mark.parametrize(
+    "config",
+    [
+        ExecutorConfig(kind="futures", workers=2),
+        pytest.param(ExecutorConfig(kind="futures", workers=4), marks=pytest.mark.slow),
+        pytest.param(ExecutorConfig(kind="dask", workers=2), marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
+def test_who_does_the_work_does_not_matter(config, sample, sources, detector, tmp_path):
     output, normalisation = sample
-    assert run(sources, detector, tmp_path / "two.root", workers=2) == normalisation
+    with open_executor(config) as executor:
+        assert run(sources, detector, tmp_path / "two.root", executor=executor) == normalisation
     assert same(output, tmp_path / "two.root")
     assert read_json(f"{output}.json") == read_json(tmp_path / "two.root.json")
 
@@ -157,16 +166,6 @@ def test_broken_part_is_named(cache, detector, sources, tmp_path):
     part.write_bytes(part.read_bytes()[:100])
     with pytest.raises(UnreadableFileError, match=r"000000\.npz: is not a finished batch"):
         run(generated_batches(Suep(), N_EVENTS, BATCH, cache), detector, tmp_path / "suep.root")
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_tasks_come_with_their_numbers(workers):
-    assert sorted(run_tasks(math.sqrt, range(7), workers)) == [(i, math.sqrt(i)) for i in range(7)]
-
-
-def test_dead_worker_is_an_error():
-    with pytest.raises(GenerationError, match="worker process died"):
-        list(run_tasks(os._exit, range(1, 4), 2))
 
 
 def test_ctrl_c_leaves_parts_and_no_output(tmp_path, cache):

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.evaluation.collect import Key, Sample
 from analysis.evaluation.rows import Column
+from analysis.evaluation.samples import Key, Sample
 from imaging.config import ImagingConfig
 from imaging.convert import Sample as Origin
 from imaging.convert import convert

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.evaluation.collect import BACKGROUND, Key, Sample
 from analysis.evaluation.comparison import compare, comparison_csv, comparison_markdown
 from analysis.evaluation.compression import auroc_change, measure_latency
 from analysis.evaluation.config import DominanceConfig
 from analysis.evaluation.rows import Benchmark, Column, Row
+from analysis.evaluation.samples import BACKGROUND, Key, Sample
 from analysis.trigger import Direction, Trigger
 from imaging.image_file import read_image_file
 

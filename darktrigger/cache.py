@@ -13,3 +13,8 @@ def cache_folder(folder: Path | None = None) -> Path:
     if chosen := os.environ.get("DARKTRIGGER_CACHE"):
         return Path(chosen).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "darktrigger"
+
+
+def fileset_cache() -> Path:
+    """Where it is remembered what input files hold."""
+    return cache_folder() / "filesets"

@@ -1,0 +1,102 @@
+"""Throughput of one worker against two, and of dask on one machine against futures.
+
+    python -m benchmarks.scaling [--events 20000] [--stages generate image analyze] [--workers 1 2]
+
+Runs ``darktrigger generate``, ``image`` and ``analyze`` (with the pretrained trigger) on generated files that are
+large enough for the start of the processes not to matter, and reads what their reports say of the phase that the
+workers share: the wall-clock time between the first task and the last. Give it a quiet machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from generation.delphes_file import DelphesWriter
+from generation.delphes_read import read_delphes
+
+DATA = Path(__file__).parents[1] / "tests" / "data"
+
+#: Collections that images need.
+COLLECTIONS = ("Event", "Track_PUcorr", "ecalTower", "hcalTower", "ScalarHT")
+
+#: Phase of each stage that its workers share.
+PHASES = {"generate": "batches", "image": "image", "analyze": "process"}
+
+
+def enlarge(name: str, path: Path, n_events: int) -> None:
+    """A Delphes file of at least ``n_events``: the real one in ``tests/data``, over and over."""
+    events = read_delphes(DATA / f"{name}.root", COLLECTIONS)
+    with DelphesWriter(path) as writer:
+        for _ in range(-(-n_events // len(events))):
+            writer.write(events)
+
+
+def command(stage: str, folder: Path, n_events: int) -> list[str]:
+    """Arguments of darktrigger, the executor's apart."""
+    if stage == "generate":
+        output = ["-o", str(folder / "suep.root"), "--detector", "embedded"]
+        return ["generate", "suep", "-n", str(n_events // 10), "--config", str(folder / "generation.yaml"), *output]
+    if stage == "image":
+        return ["image", str(folder / "qcd.root"), "-o", str(folder / "qcd.parquet")]
+    chunk = ["--chunk-size", str(max(1, n_events // 32))]
+    return ["analyze", str(folder / "fileset.yaml"), "--trigger", "excess", "-o", str(folder / "analysis"), *chunk]
+
+
+def report_of(stage: str, folder: Path) -> Path:
+    """Where a stage's report lies."""
+    return {
+        "generate": folder / "suep.root.report.json",
+        "image": folder / "qcd.parquet.report.json",
+        "analyze": folder / "analysis" / "report.json",
+    }[stage]
+
+
+def throughput(stage: str, folder: Path, n_events: int, executor: Sequence[str]) -> float:
+    """Events a second."""
+    arguments = [*command(stage, folder, n_events), *executor]
+    subprocess.run(  # noqa: S603
+        [sys.executable, "-c", "from darktrigger.cli import main; main()", *arguments],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    report = json.loads(report_of(stage, folder).read_text())
+    return float(report["events"] / report["phases"][PHASES[stage]])
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=20_000, help="events of image and analyze; generate has a tenth")
+    parser.add_argument("--stages", nargs="+", choices=sorted(PHASES), default=sorted(PHASES))
+    parser.add_argument("--workers", type=int, nargs=2, default=[1, 2], metavar=("FEW", "MANY"))
+    options = parser.parse_args()
+    few, many = options.workers
+    print(f"| stage | {few} worker, events/s | {many} workers | ratio | dask, {many} workers | overhead of dask |")
+    print("|---|---|---|---|---|---|")
+    for stage in options.stages:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / "generation.yaml").write_text(yaml.safe_dump({"batch_events": max(1, options.events // 320)}))
+            if stage != "generate":
+                for sample in ("qcd", "suep1000")[: 2 if stage == "analyze" else 1]:
+                    enlarge(sample, folder / f"{sample}.root", options.events)
+            signal = {"files": ["suep1000.root"], "metadata": {"process": "suep", "mass": 1000}}
+            (folder / "fileset.yaml").write_text(yaml.safe_dump({"qcd": ["qcd.root"], "suep1000": signal}))
+            rates = [
+                throughput(stage, folder, options.events, ["--executor", kind, "--workers", str(workers)])
+                for kind, workers in (("futures", few), ("futures", many), ("dask", many))
+            ]
+        one, two, dask = rates
+        print(f"| {stage} | {one:.0f} | {two:.0f} | {two / one:.2f} | {dask:.0f} | {two / dask - 1:.1%} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Scores in pieces: whoever collects them, and however often that is interrupted, they are the same."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis.evaluation import collect as module
+from analysis.evaluation.collect import collect
+from analysis.evaluation.config import EvaluationConfig
+from analysis.evaluation.samples import Key, Sample
+from analysis.trigger import Trigger
+from darktrigger.executors import ExecutorConfig, open_executor
+from darktrigger.run_report import RunReport
+from imaging.image_source import ImageSource, open_images
+
+CONFIG = EvaluationConfig(examples=2)
+
+
+@pytest.fixture
+def triggers(make_model: Callable[..., Path]) -> list[Trigger]:
+    return [Trigger(make_model("echo", {"reconstruction": 0.5}, reconstruction=True))]
+
+
+@pytest.fixture
+def sources(images: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> list[ImageSource]:
+    monkeypatch.setattr(module, "_PIECE", 10)
+    return [open_images(images[name]) for name in ("qcd", "suep1000", "qcd")]
+
+
+def same(first: dict[Key, Sample], second: dict[Key, Sample]) -> bool:
+    def plain(samples: dict[Key, Sample]) -> Any:
+        return {
+            key: (
+                sample.weight.tolist(),
+                {column: values.tolist() for column, values in sample.scores.items()},
+                {path: quality.mse.tolist() for path, quality in sample.quality.items()},
+                {path: [example.image.sum() for example in kept] for path, kept in sample.examples.items()},
+            )
+            for key, sample in samples.items()
+        }
+
+    return bool(plain(first) == plain(second))
+
+
+def test_an_interrupted_evaluation_takes_up_what_is_done(
+    triggers: list[Trigger], sources: list[ImageSource], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts, whole = tmp_path / "parts", collect(triggers, sources, CONFIG)
+    assert [len(kept) for sample in whole.values() for kept in sample.examples.values()] == [2, 2]
+    assert all(np.isfinite(sample.weight).all() for sample in whole.values())
+
+    def interrupted(path: Path, samples: dict[Key, Sample]) -> None:
+        if list(parts.glob("*.npz")):
+            raise KeyboardInterrupt
+        save(path, samples)
+
+    save = module.save_samples
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "save_samples", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            collect(triggers, sources, CONFIG, parts=parts)
+    report = RunReport("evaluate")
+    assert same(collect(triggers, sources, CONFIG, parts=parts, report=report), whole)
+    assert 0 < report.taken_up < report.tasks
+    assert report.events == sum(len(sample.weight) for sample in whole.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "who",
+    [
+        ExecutorConfig(kind="futures", workers=2),
+        ExecutorConfig(kind="futures", workers=4),
+        ExecutorConfig(kind="dask", workers=2),
+    ],
+    ids=str,
+)
+def test_who_does_the_work_does_not_matter(
+    who: ExecutorConfig, triggers: list[Trigger], sources: list[ImageSource]
+) -> None:
+    with open_executor(who) as executor:
+        assert same(collect(triggers, sources, CONFIG, executor=executor), collect(triggers, sources, CONFIG))
