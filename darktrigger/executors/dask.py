@@ -153,7 +153,7 @@ def _site_cluster(site: SiteConfig, source: str | None) -> Any:
         from dask_jobqueue.local import LocalCluster as LocalJobs  # noqa: PLC0415
     except ImportError:
         raise ConfigError("batch systems need dask-jobqueue: pip install 'darktrigger[grid]'") from None
-    kind = LocalJobs if site.system == "local" else getattr(dask_jobqueue, _CLASSES[site.system])
+    kind: Any = LocalJobs if site.system == "local" else getattr(dask_jobqueue, _CLASSES[site.system])
     common = {
         "cores": site.cores,
         "processes": site.cores,
