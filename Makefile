@@ -11,7 +11,7 @@ demo: venv
 	$(BIN)/darktrigger run configs/demo.yaml
 
 test: venv
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n logical --dist loadfile
 
 lint: venv
 	$(BIN)/ruff check .
