@@ -2,71 +2,23 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+import analysis.estimation.cli
+from analysis.options import EventWeights, OutDirOption, StyleOption, report
 from darktrigger.executors.options import ExecutorOption, SchedulerOption, SiteOption, WorkersOption, given_options
 
 app = typer.Typer()
-
-
-class EventWeights(StrEnum):
-    """How much an event counts."""
-
-    GENERATOR = "generator"
-    UNIT = "unit"
-
-
-class TruthKind(StrEnum):
-    """Background of a sample larger than what was simulated."""
-
-    SIMULATION = "simulation"
-    CLOSING = "closing"
-
-
-class Experiment(StrEnum):
-    """Style of the plots."""
-
-    PLAIN = "plain"
-    CMS = "CMS"
-    ATLAS = "ATLAS"
-
-
-_Style = Annotated[
-    Experiment | None, typer.Option(case_sensitive=False, help="Style of the plots (default: from the config, plain).")
-]
-_Scores = Annotated[tuple[str, str], typer.Option(help="The two scores: of the model, or baselines such as n_tracks.")]
-_Entries = Annotated[
-    str | None,
-    typer.Option(
-        metavar="MODULO:KEEP",
-        help="Background events to use: those whose entry number modulo MODULO is in KEEP, such as 2:1 or 3:0,2 "
-        "(default: all).",
-    ),
-]
-_Weights = Annotated[
-    EventWeights | None,
-    typer.Option(help="How events count: by the generator's weight, or once each (unit)."),
-]
-_CrossSection = Annotated[
-    float | None, typer.Option(help="Of all background together before any selection, pb; needed for rates.")
-]
-_Luminosity = Annotated[float | None, typer.Option(help="Instantaneous luminosity, per cm2 and s (default: 2e34).")]
-_Thresholds = Annotated[
-    tuple[float, float] | None,
-    typer.Option(help="Cuts on the oriented scores at the working point (default: equal background efficiency)."),
-]
-_OutDir = Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")]
 
 
 @app.command()
 def analyze(
     fileset: Annotated[Path, typer.Argument(help="YAML or JSON: dataset names with Delphes files and metadata.")],
     trigger: Annotated[Path, typer.Option(help="Trigger model: an ONNX file, or the name of a pretrained one.")],
-    output: _OutDir,
+    output: OutDirOption,
     config: Annotated[Path | None, typer.Option(help="YAML file with analysis settings.")] = None,
     menu: Annotated[
         Path | None,
@@ -95,7 +47,7 @@ def analyze(
         float | None,
         typer.Option(min=0.1, help="Seconds for one read of a remote file, tried three times (default: 60)."),
     ] = None,
-    style: _Style = None,
+    style: StyleOption = None,
 ) -> None:
     """Trigger efficiencies, ROC curves, rates and ABCD estimates of a trigger on Delphes files.
 
@@ -131,19 +83,19 @@ def analyze(
     )
     for bad in done.summary.bad_files:
         typer.echo(f"skipped {bad.path}: {bad.cause}", err=True)
-    _report([*done.plots, done.summary_path])
+    report([*done.plots, done.summary_path])
 
 
 @app.command()
 def plot(
     folder: Annotated[Path, typer.Argument(help="Folder that analyze wrote.")],
-    style: _Style = None,
+    style: StyleOption = None,
 ) -> None:
     """Draw the plots of an analysis again from its saved histograms."""
     from analysis.analyze import redraw
 
     done = redraw(folder, style.value if style else None)
-    _report([*done.plots, done.summary_path])
+    report([*done.plots, done.summary_path])
 
 
 @app.command()
@@ -159,7 +111,7 @@ def evaluate(
             "background unless told otherwise. Globs allowed.",
         ),
     ],
-    output: _OutDir,
+    output: OutDirOption,
     trigger: Annotated[
         list[str] | None,
         typer.Option(
@@ -213,7 +165,7 @@ def evaluate(
     workers: WorkersOption = None,
     scheduler: SchedulerOption = None,
     site: SiteOption = None,
-    style: _Style = None,
+    style: StyleOption = None,
 ) -> None:
     """Tables 1 to 4 of the CoDAE paper and its figures for trigger models, beside what the papers found.
 
@@ -249,161 +201,7 @@ def evaluate(
         reference=None if reference is None else Trigger(trigger_path(reference)),
         executor=validate(ExecutorConfig, given_options(executor, workers, scheduler, site), "command line"),
     )
-    _report(written)
+    report(written)
 
 
-@app.command()
-def estimate(
-    model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="Trigger model: an ONNX file, or the name of a pretrained one.")
-    ],
-    events: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="EVENTS", help="Files of labelled events (Parquet); label 0 is background. Globs allowed."
-        ),
-    ],
-    scores: _Scores,
-    output: _OutDir,
-    training: Annotated[
-        list[str] | None,
-        typer.Option(help="The same model from another training; may be repeated, globs allowed (default: none)."),
-    ] = None,
-    single: Annotated[
-        Path | None, typer.Option(help="An undecorrelated model to compare with; needs --single-score (default: none).")
-    ] = None,
-    single_score: Annotated[
-        str | None, typer.Option(help="Its score; without --single, one of MODEL (default: none).")
-    ] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML file with settings.")] = None,
-    sample_events: Annotated[
-        float | None,
-        typer.Option(
-            min=1,
-            help="Events in the sample that significances and fits are for (default: what the simulated background is "
-            "worth; the paper: 800000).",
-        ),
-    ] = None,
-    truth: Annotated[
-        TruthKind | None,
-        typer.Option(
-            help="Background of that sample: as simulated, or one that closes, for more events than were simulated "
-            "(default: simulation)."
-        ),
-    ] = None,
-    signal_fraction: Annotated[
-        float | None, typer.Option(help="Share of signal in that sample (default: 0.001).")
-    ] = None,
-    thresholds: _Thresholds = None,
-    experiments: Annotated[
-        int | None, typer.Option(min=2, help="Pseudo-experiments for each signal (default: 2000).")
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Of random thresholds and pseudo-experiments (default: 42).")
-    ] = None,
-    background_entries: _Entries = None,
-    weights: _Weights = None,
-    cross_section: _CrossSection = None,
-    luminosity: _Luminosity = None,
-    style: _Style = None,
-) -> None:
-    """Background estimate of a trigger of two scores: closure, fits, pseudo-experiments, SIC, rates, menu."""
-    from analysis.estimate import Choices
-    from analysis.estimate import estimate as run_estimate
-    from analysis.estimation.config import EstimateConfig
-    from analysis.estimation.events import ScoreChoice
-    from analysis.trigger import Trigger
-    from darktrigger.config import load_config, validate
-    from darktrigger.errors import ConfigError
-    from darktrigger.inputs import expand_paths
-    from darktrigger.pretrained import trigger_path
-
-    settings = load_config(EstimateConfig, config)
-    changes = _estimate_changes(background_entries, weights, cross_section, luminosity) | {"thresholds": thresholds}
-    changes |= {
-        "events": sample_events,
-        "truth": truth and truth.value,
-        "signal_fraction": signal_fraction,
-        "seed": seed,
-    }
-    changes = {name: value for name, value in changes.items() if value is not None}
-    if experiments is not None:
-        changes["experiments"] = settings.experiments.model_dump() | {"count": experiments}
-    if style:
-        changes["style"] = settings.style.model_dump() | {"experiment": style.value}
-    settings = validate(EstimateConfig, settings.model_dump() | changes, "command line")
-    if single is not None and single_score is None:
-        raise ConfigError("--single needs --single-score")
-    compared = Trigger(trigger_path(single or model)) if single_score else None
-    choices = Choices(
-        ScoreChoice(Trigger(trigger_path(model)), scores),
-        tuple(ScoreChoice(Trigger(trigger_path(path)), scores) for path in expand_paths(training or [])),
-        ScoreChoice(compared, (single_score,)) if compared and single_score else None,
-    )
-    _report(run_estimate(choices, expand_paths(events), output, settings))
-
-
-@app.command()
-def menu(
-    model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="Trigger model: an ONNX file, or the name of a pretrained one.")
-    ],
-    events: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="EVENTS", help="Files of labelled events (Parquet); label 0 is background. Globs allowed."
-        ),
-    ],
-    scores: _Scores,
-    output: Annotated[Path, typer.Option("--output", "-o", help="YAML file to write.")],
-    config: Annotated[Path | None, typer.Option(help="YAML file with settings, those of estimate.")] = None,
-    efficiency: Annotated[
-        float | None, typer.Option(help="SM efficiency of the signal region (default: 0.01).")
-    ] = None,
-    rate: Annotated[
-        float | None, typer.Option(help="SM rate of the signal region, Hz, instead; needs --cross-section.")
-    ] = None,
-    thresholds: _Thresholds = None,
-    background_entries: _Entries = None,
-    weights: _Weights = None,
-    cross_section: _CrossSection = None,
-    luminosity: _Luminosity = None,
-) -> None:
-    """Support-trigger menu of two scores: thresholds and prescales, a file that analyze reads."""
-    from analysis.estimate import make_menu
-    from analysis.estimation.config import EstimateConfig
-    from analysis.estimation.events import ScoreChoice
-    from analysis.trigger import Trigger
-    from darktrigger.config import load_config, validate
-    from darktrigger.inputs import expand_paths
-    from darktrigger.pretrained import trigger_path
-
-    settings = load_config(EstimateConfig, config)
-    changes = _estimate_changes(background_entries, weights, cross_section, luminosity) | {"thresholds": thresholds}
-    changes = {name: value for name, value in (changes | {"working_point": efficiency}).items() if value is not None}
-    if rate is not None:
-        changes["menu"] = settings.menu.model_dump() | {"rate": rate}
-    settings = validate(EstimateConfig, settings.model_dump() | changes, "command line")
-    choice = ScoreChoice(Trigger(trigger_path(model)), scores)
-    make_menu(choice, expand_paths(events), settings).to_yaml(output)
-    _report([output])
-
-
-def _estimate_changes(
-    background_entries: str | None, weights: EventWeights | None, cross_section: float | None, luminosity: float | None
-) -> dict[str, object]:
-    """Settings that estimate and menu share."""
-    from imaging.split import EntrySplit
-
-    return {
-        "background_entries": None if background_entries is None else EntrySplit.parse(background_entries).model_dump(),
-        "weights": weights and weights.value,
-        "cross_section": cross_section,
-        "luminosity": luminosity,
-    }
-
-
-def _report(paths: list[Path]) -> None:
-    """Name what was written."""
-    for path in paths:
-        typer.echo(path)
+app.add_typer(analysis.estimation.cli.app)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,6 @@ import h5py
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import ValidationError
 
 from darktrigger.config import StrictModel
 from darktrigger.errors import BadValueError, UnreadableFileError
@@ -22,7 +20,7 @@ from imaging.image_set import COLUMNS
 from imaging.objects.branches import ObjectBranches, ObjectConfig
 from imaging.objects.layout import MEMBERS, N_INPUTS, N_SLOTS
 from imaging.objects.object_set import ObjectSet, concatenate_objects
-from imaging.parquet_file import METADATA_KEY
+from imaging.parquet_file import METADATA_KEY, check_values, first_line, iterate_batches, metadata_of
 
 OBJECTS = "objects"
 
@@ -105,8 +103,9 @@ def _open(path: str | Path) -> Any:
         file = pq.ParquetFile(path)
     except FileNotFoundError:
         raise UnreadableFileError(path, "no such file") from None
-    except (OSError, pa.ArrowException) as error:
-        raise UnreadableFileError(path, f"cannot be read as Parquet ({str(error).splitlines()[0]})") from None
+    # Besides Arrow's own: names that are no UTF-8, sizes beyond memory.
+    except Exception as error:  # noqa: BLE001
+        raise UnreadableFileError(path, f"cannot be read as Parquet ({first_line(error)})") from None
     found = {field.name: field.type for field in file.schema_arrow}
     wrong = [
         f"{field.name} is {found.get(field.name, 'absent')}, not {field.type}"
@@ -137,13 +136,7 @@ def read_object_metadata(path: str | Path) -> ObjectMetadata:
         Not an object file, or without metadata that can be understood.
     """
     with _open(path) as file:
-        raw = (file.metadata.metadata or {}).get(METADATA_KEY)
-    if raw is None:
-        raise UnreadableFileError(path, "carries no darktrigger metadata")
-    try:
-        return ObjectMetadata.model_validate(json.loads(raw))
-    except (ValueError, ValidationError) as error:
-        raise UnreadableFileError(path, f"carries metadata that cannot be understood ({error})") from None
+        return metadata_of(path, file, ObjectMetadata)
 
 
 def object_label_names(path: str | Path) -> dict[int, str]:
@@ -174,12 +167,10 @@ def iterate_object_file(path: str | Path, batch_size: int = _STEP) -> Iterator[O
 
 def _parquet(path: str | Path, batch_size: int) -> Iterator[ObjectSet]:
     with _open(path) as file:
-        try:
-            for batch in file.iter_batches(batch_size, columns=SCHEMA.names):
-                objects = batch[OBJECTS].flatten().to_numpy(zero_copy_only=False).reshape(-1, N_INPUTS)
-                yield ObjectSet(objects, *(batch[name].to_numpy(zero_copy_only=False) for name in COLUMNS))
-        except (OSError, pa.ArrowException) as error:
-            raise UnreadableFileError(path, f"is damaged ({str(error).splitlines()[0]})") from None
+        for batch in iterate_batches(path, file, SCHEMA, batch_size):
+            check_values(batch, SCHEMA, ("weight", "mass", "ht"), path)
+            objects = batch[OBJECTS].flatten().to_numpy(zero_copy_only=False).reshape(-1, N_INPUTS)
+            yield ObjectSet(objects, *(batch[name].to_numpy(zero_copy_only=False) for name in COLUMNS))
 
 
 def _challenge(path: str | Path, batch_size: int) -> Iterator[ObjectSet]:
