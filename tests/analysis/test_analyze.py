@@ -234,8 +234,8 @@ def test_wrong_option_is_a_usage_error(fileset_path: Path, trigger_path: Path, t
     assert CliRunner().invoke(app, [*arguments, "--executor", "slurm"]).exit_code == 2
 
 
-def test_scheduler_without_dask_is_refused(fileset_path: Path, trigger_path: Path, tmp_path: Path) -> None:
+def test_scheduler_of_another_executor_is_refused(fileset_path: Path, trigger_path: Path, tmp_path: Path) -> None:
     arguments = ["analyze", str(fileset_path), "--trigger", str(trigger_path), "-o", str(tmp_path)]
-    done = CliRunner().invoke(app, [*arguments, "--scheduler", "tcp://x:1"])
+    done = CliRunner().invoke(app, [*arguments, "--executor", "futures", "--scheduler", "tcp://x:1"])
     assert isinstance(done.exception, ConfigError)
     assert "scheduler is for kind 'dask'" in str(done.exception)
