@@ -33,5 +33,11 @@ _NAMES = {
 
 def score_label(name: str, direction: Direction = Direction.HIGHER) -> str:
     """Name of a score; with a minus sign where it was flipped so that higher is more anomalous."""
-    label = _NAMES.get(name, name.replace("_", " "))
+    label = _NAMES.get(name) or _member_label(name) or name.replace("_", " ")
     return label if direction is Direction.HIGHER else f"\N{MINUS SIGN}{label}"
+
+
+def _member_label(name: str) -> str | None:
+    """Name of a score of one of several members, whose number ends the name."""
+    base = name.rstrip("0123456789")
+    return f"{_NAMES[base]} ({name[len(base) :]})" if base in _NAMES and base != name else None

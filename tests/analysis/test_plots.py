@@ -156,3 +156,11 @@ def test_score_labels() -> None:
     assert score_label("bce") == "BCE"
     assert score_label("my_score") == "my score"
     assert score_label("z1", Direction.LOWER) == "\N{MINUS SIGN}$Z_1$"
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [("excess_tracks1", "Excess of tracks (1)"), ("z1", "$Z_1$"), ("mine2", "mine2"), ("my_score", "my score")],
+)
+def test_labels_of_members_scores(name: str, label: str) -> None:
+    assert score_label(name) == label
