@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from hist import Hist
+from numpy.typing import NDArray
 
 from analysis.binned import FloatArray, Measured, edge_of_at_most, folded, folded_counts, tail
 
@@ -29,6 +30,17 @@ class Regions:
 
     def __iter__(self) -> Iterator[float]:
         return iter(astuple(self))
+
+    @property
+    def prediction(self) -> float | None:
+        """B C / D, what A is in background if the scores are independent; None where D is empty."""
+        return self.b * self.c / self.d if self.d else None
+
+
+def region_of(scores: NDArray[np.floating], thresholds: tuple[float, float]) -> NDArray[np.intp]:
+    """Region of each event, 0 to 3 for A to D, shape (n,) from (n, 2); a score passes at or above its cut."""
+    region: NDArray[np.intp] = 2 * (scores[:, 0] < thresholds[0]) + (scores[:, 1] < thresholds[1])
+    return region
 
 
 @dataclass(frozen=True)
@@ -133,8 +145,8 @@ def estimate_of(thresholds: tuple[float, float], counts: Regions, variances: Reg
     """As :func:`abcd_estimate`, from sums of weights, sums of squared weights and numbers of events."""
     relative = Regions(*(v / n**2 if n else math.inf for n, v in zip(counts, variances, strict=True)))
     predicted = closure = None
-    if counts.d:
-        value = counts.b * counts.c / counts.d
+    value = counts.prediction
+    if value is not None:
         predicted = _measured(value, relative.b + relative.c + relative.d)
         if counts.a:
             closure = _measured(value / counts.a, sum(relative))

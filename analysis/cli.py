@@ -9,7 +9,7 @@ import typer
 
 import analysis.estimation.cli
 from analysis.options import EventWeights, OutDirOption, StyleOption, report
-from darktrigger.executors.options import ExecutorOption, SchedulerOption, SiteOption, WorkersOption, given_options
+from darktrigger.executor_options import ExecutorOption, SchedulerOption, SiteOption, WorkersOption, given_options
 
 app = typer.Typer()
 

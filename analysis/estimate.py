@@ -28,7 +28,6 @@ from analysis.estimation.stability import stability
 from analysis.menu import Menu
 from analysis.rates import PICOBARN
 from darktrigger.errors import AnalysisError
-from darktrigger.files import fingerprint
 from darktrigger.progress import progress
 
 
@@ -120,6 +119,7 @@ def compute(choices: Choices, dataset: Dataset, config: EstimateConfig) -> Found
         choices.trainings,
         choices.single,
         dataset,
+        diagonal,
         events,
         _distance(background, config.distance_events),
         points,
@@ -230,7 +230,7 @@ def _menu(
     ]
     luminosity = None if selected is None else config.luminosity
     names = choice.scores[0], choice.scores[1]
-    return points[:-1], menu_of(points[-1], names, fingerprint(choice.trigger.path), config.menu, luminosity)
+    return points[:-1], menu_of(points[-1], names, choice.trigger.fingerprint, config.menu, luminosity)
 
 
 def _sic_curves(choices: Choices, dataset: Dataset, diagonal: Diagonal) -> dict[str, dict[str, SicCurve]]:

@@ -167,8 +167,7 @@ def _with_reference(triggers: Sequence[Trigger], reference: Trigger | None) -> l
     """All models, the reference first and once."""
     if reference is None:
         return list(triggers)
-    same = fingerprint(reference.path)
-    return [reference, *(trigger for trigger in triggers if fingerprint(trigger.path) != same)]
+    return [reference, *(trigger for trigger in triggers if trigger.fingerprint != reference.fingerprint)]
 
 
 def _open(paths: Sequence[str], triggers: Sequence[Trigger]) -> list[ImageSource | JetFile]:
@@ -212,7 +211,7 @@ def _first_events(source: ImageSource | JetFile) -> ImageSet | JetSet | ObjectSe
 
 
 def _describe(model: Model) -> dict[str, Any]:
-    files = {trigger.path: fingerprint(trigger.path) for trigger in model.triggers}
+    files = {trigger.path: trigger.fingerprint for trigger in model.triggers}
     return {"name": model.name, "family": model.family, "seeds": list(model.seeds), "files": files}
 
 

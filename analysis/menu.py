@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from analysis.abcd import Regions
+from analysis.abcd import Regions, region_of
 from darktrigger.config import StrictModel
 
 #: Regions in the order of their numbers.
@@ -77,11 +77,7 @@ class Menu(StrictModel):
 
     def regions(self, scores: Mapping[str, NDArray[np.floating]]) -> NDArray[np.intp]:
         """Region of each event, 0 to 3 for A to D, shape (n,)."""
-        below = [
-            np.asarray(scores[name], dtype=np.float64) < cut
-            for name, cut in zip(self.scores, self.thresholds, strict=True)
-        ]
-        return 2 * below[0].astype(np.intp) + below[1]
+        return region_of(np.stack([scores[name].astype(np.float64) for name in self.scores], axis=1), self.thresholds)
 
     def weights(self, regions: NDArray[np.intp], entry: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
         """What each event counts, shape (n,): the prescale of its region if it is recorded, else 0."""

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import imaging.jets.cli
-from darktrigger.executors.options import ExecutorOption, SchedulerOption, SiteOption, WorkersOption, given_options
+from darktrigger.executor_options import ExecutorOption, SchedulerOption, SiteOption, WorkersOption, given_options
 
 app = typer.Typer()
 app.add_typer(imaging.jets.cli.app)

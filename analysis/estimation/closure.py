@@ -138,8 +138,8 @@ def closure_points(
 def contaminated_ratio(background: Regions, signal: Regions, fraction: float) -> float | None:
     """B C / D of a mixed sample over its SM events in region A; None where either is empty."""
     sample = mixed(background, signal, 1.0, fraction)
-    true = background.a * (1 - fraction)
-    return sample.b * sample.c / sample.d / true if sample.d > 0 and true > 0 else None
+    true, predicted = background.a * (1 - fraction), sample.prediction
+    return None if predicted is None or not true > 0 else predicted / true
 
 
 def summarise_closure(points: Sequence[ClosurePoint], tolerance: float) -> list[ClosureScan]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -46,8 +46,9 @@ class Experiments:
 
 
 def closing(background: Regions) -> Regions:
-    """The same B, C and D, with A = B C / D."""
-    return Regions(background.b * background.c / background.d, background.b, background.c, background.d)
+    """The same B, C and D, with A = B C / D; as they are where D is empty."""
+    predicted = background.prediction
+    return background if predicted is None else replace(background, a=predicted)
 
 
 def run_experiments(

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from analysis.abcd import AbcdEstimate
-from analysis.binned import FloatArray
 from analysis.estimation.closure import ClosurePoint, ClosureScan
 from analysis.estimation.distance import DistanceCorrelation
 from analysis.estimation.events import Dataset, ScoreChoice
@@ -44,6 +41,8 @@ class Found:
         Models and scores.
     dataset
         Events with scores.
+    cuts
+        The pair's scores as efficiencies of the background.
     events
         In the sample that significances and fits are for.
     distance
@@ -74,6 +73,7 @@ class Found:
     trainings: tuple[ScoreChoice, ...]
     single: ScoreChoice | None
     dataset: Dataset
+    cuts: Diagonal
     events: float
     distance: DistanceCorrelation
     points: list[ClosurePoint]
@@ -88,8 +88,3 @@ class Found:
     rates: list[RatePoint]
     menu: Menu
     sculpting: list[Sculpting]
-
-    def ranks(self, scores: FloatArray) -> FloatArray:
-        """Background efficiency of a cut at each score of the pair, shape (n, 2)."""
-        single = Diagonal(*self.dataset.background.pair).single
-        return np.stack([single[0](scores[:, 0]), single[1](scores[:, 1])], axis=1)

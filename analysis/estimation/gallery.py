@@ -63,7 +63,7 @@ def _sic(found: Found, labels: tuple[str, str], config: EstimateConfig) -> Itera
         single = f"Single model: {score_label(found.single.scores[0])}"
     names = dict(zip(found.pair.scores, labels, strict=True)) | {DIAGONAL: diagonal, SINGLE: single}
     background = found.dataset.background
-    ranks = [found.ranks(events.scores[0]) for events in (background, *found.dataset.signals.values())]
+    ranks = [found.cuts.efficiencies(events.scores[0]) for events in (background, *found.dataset.signals.values())]
     for (signal, curves), mine in zip(found.sic.items(), ranks[1:], strict=True):
         stem = signal.replace(" ", "_").lower()
         if curves:

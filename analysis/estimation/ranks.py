@@ -53,9 +53,14 @@ class Diagonal:
         self.single = Survival(scores[:, 0], weight), Survival(scores[:, 1], weight)
         self.joint = Survival(self.score(scores), weight)
 
+    def efficiencies(self, scores: FloatArray) -> FloatArray:
+        """Background efficiency of a cut at each score alone, shape (n, 2)."""
+        return np.stack([survival(column) for survival, column in zip(self.single, scores.T, strict=True)], axis=1)
+
     def score(self, scores: FloatArray) -> FloatArray:
         """Minus the larger of the two background efficiencies, shape (n,)."""
-        return -np.maximum(self.single[0](scores[:, 0]), self.single[1](scores[:, 1]))
+        largest: FloatArray = self.efficiencies(scores).max(axis=1)
+        return -largest
 
     def thresholds(self, target: float) -> tuple[float, float]:
         """Cuts of equal background efficiency that together keep ``target`` of the background, or just less."""

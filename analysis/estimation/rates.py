@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.abcd import Regions
+from analysis.abcd import Regions, region_of
 from analysis.binned import Interval, efficiency
 from analysis.estimation.config import MenuConfig
 from analysis.estimation.events import Events
 from analysis.estimation.ranks import Survival
-from analysis.estimation.regions import Thresholds, fractions, region_of, sums_in_regions
+from analysis.estimation.regions import Thresholds, fractions, sums_in_regions
 from analysis.menu import REGIONS, Expected, Menu, choose_prescales
 
 

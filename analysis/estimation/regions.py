@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from analysis.abcd import AbcdEstimate, Regions, estimate_of
+from analysis.abcd import AbcdEstimate, Regions, estimate_of, region_of
 from analysis.binned import FloatArray
 
 #: Cuts on the oriented scores: an event passes at or above them.
 Thresholds = tuple[float, float]
 
 
-def region_of(scores: FloatArray, thresholds: Thresholds) -> np.ndarray:
-    """Region of each event, 0 to 3 for A to D, shape (n,) from (n, 2)."""
-    return 2 * (scores[:, 0] < thresholds[0]) + (scores[:, 1] < thresholds[1])
-
-
 def sums_in_regions(scores: FloatArray, weight: FloatArray, thresholds: Thresholds) -> Regions:
     """Sum of weights in each region."""
-    # 0: both pass; 1: the first alone; 2: the second alone; 3: neither.
     return Regions(*np.bincount(region_of(scores, thresholds), weight, minlength=4).tolist())
 
 
@@ -53,9 +45,3 @@ def scaled(regions: Regions, factor: float) -> Regions:
 def added(first: Regions, second: Regions) -> Regions:
     """Region by region."""
     return Regions(*(one + other for one, other in zip(first, second, strict=True)))
-
-
-def as_regions(values: Sequence[float]) -> Regions:
-    """Four numbers, A to D."""
-    a, b, c, d = (float(value) for value in values)
-    return Regions(a, b, c, d)

@@ -92,8 +92,8 @@ def _summary(found: Found, paths: Sequence[str], config: EstimateConfig) -> dict
 
 
 def _describe(choice: ScoreChoice) -> dict[str, Any]:
-    path = choice.trigger.path
-    return {"path": path, "fingerprint": fingerprint(path), "scores": list(choice.scores)}
+    trigger = choice.trigger
+    return {"path": trigger.path, "fingerprint": trigger.fingerprint, "scores": list(choice.scores)}
 
 
 def _counts(events: Events) -> dict[str, float]:

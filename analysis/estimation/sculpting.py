@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.abcd import region_of
 from analysis.binned import FloatArray, efficiencies
 from analysis.estimation.events import Events
-from analysis.estimation.regions import Thresholds, region_of
+from analysis.estimation.regions import Thresholds
 
 #: Bins of equal background; the last one ends here in its sum, and holds what lies beyond.
 _BINS, _LAST = 8, 0.99

@@ -88,7 +88,7 @@ def expected_sample(
     injected = none if signal is None else fractions(sums_in_regions(*dataset.signals[signal].pair, thresholds))
     return Sample(
         thresholds,
-        closing(background) if truth == "closing" and background.d else background,
+        closing(background) if truth == "closing" else background,
         scaled(injected, events * share),
     )
 
@@ -106,7 +106,6 @@ def significance_point(
 ) -> SignificancePoint:
     """Every significance of a sample; the fitted one is 0 without signal."""
     total = sample.total
-    predicted = total.b * total.c / total.d if total.d else 0.0
     fitted = 0.0
     if sample.signal.a > 0:
         counts = np.array([list(total)])
@@ -114,7 +113,7 @@ def significance_point(
     return SignificancePoint(
         efficiency,
         simple_significance(total.a, sample.background.a),
-        simple_significance(total.a, predicted),
+        simple_significance(total.a, total.prediction or 0.0),
         fitted,
         single,
     )

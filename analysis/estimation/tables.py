@@ -97,7 +97,7 @@ def fit_table(found: Found) -> Table:
         total = sample.total
         rows.append(
             (
-                name, total.a, sample.background.a, total.b * total.c / total.d, *_pair(result.background),
+                name, total.a, sample.background.a, total.prediction, *_pair(result.background),
                 *_pair(result.strength), result.significance, result.limit,
                 result.expected_limits[2], fit.non_closure,
             )

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from analysis.trigger import Trigger
 from darktrigger.errors import AnalysisError
-from darktrigger.files import fingerprint
 
 
 @dataclass(frozen=True)
@@ -45,9 +44,9 @@ def group_models(triggers: Sequence[Trigger]) -> tuple[Model, ...]:
     AnalysisError
         One file is given twice.
     """
-    twice = [path for path, count in Counter(fingerprint(trigger.path) for trigger in triggers).items() if count > 1]
+    twice = [path for path, count in Counter(trigger.fingerprint for trigger in triggers).items() if count > 1]
     if twice:
-        same = [trigger.path for trigger in triggers if fingerprint(trigger.path) == twice[0]]
+        same = [trigger.path for trigger in triggers if trigger.fingerprint == twice[0]]
         raise AnalysisError(f"{same[1]}: the same model as {same[0]}")
     groups: dict[str, list[Trigger]] = {}
     for trigger in triggers:

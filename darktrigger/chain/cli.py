@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from darktrigger.executors.options import ExecutorOption, SchedulerOption, SiteOption, WorkersOption, given_options
+from darktrigger.executor_options import ExecutorOption, SchedulerOption, SiteOption, WorkersOption, given_options
 
 app = typer.Typer()
 

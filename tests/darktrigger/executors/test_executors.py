@@ -15,8 +15,8 @@ import yaml
 
 from darktrigger.config import validate
 from darktrigger.errors import BadValueError, ConfigError, ExecutorError
+from darktrigger.executor_options import ExecutorChoice, given_options
 from darktrigger.executors import HERE, ExecutorConfig, open_executor
-from darktrigger.executors.options import ExecutorChoice, given_options
 
 
 def square(number: int) -> int:

@@ -1,4 +1,7 @@
-"""The executor's options of the command line, the same for every parallel stage."""
+"""The executor's options of the command line, the same for every parallel stage.
+
+Outside of :mod:`darktrigger.executors`, whose import takes longer than printing a help text.
+"""
 
 from __future__ import annotations
 
