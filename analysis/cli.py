@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import analysis.estimation.cli
-from analysis.options import EventWeights, OutDirOption, StyleOption, report
+from analysis.options import EntriesOption, EventWeights, ModelArgument, OutDirOption, StyleOption, report
 from darktrigger.executor_options import ExecutorOption, SchedulerOption, SiteOption, WorkersOption, given_options
 
 app = typer.Typer()
@@ -100,9 +100,7 @@ def plot(
 
 @app.command()
 def evaluate(
-    model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="Trigger model: an ONNX file, or the name of a pretrained one.")
-    ],
+    model: ModelArgument,
     images: Annotated[
         list[str],
         typer.Argument(
@@ -131,14 +129,7 @@ def evaluate(
         float | None, typer.Option(help="Signal efficiency at which the false positive rate is quoted (default: 0.4).")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of random subsets and resamples (default: 42).")] = None,
-    background_entries: Annotated[
-        str | None,
-        typer.Option(
-            metavar="MODULO:KEEP",
-            help="Background events to use: those whose entry number modulo MODULO is in KEEP, such as 2:1 or 3:0,2 "
-            "(default: all).",
-        ),
-    ] = None,
+    background_entries: EntriesOption = None,
     signal_entries: Annotated[
         str | None,
         typer.Option(

@@ -37,8 +37,9 @@ from darktrigger.provenance import versions
 from darktrigger.run_report import RunReport
 from imaging.image_set import ImageSet
 from imaging.image_source import ImageSource, open_images
+from imaging.jets.jet_file import is_jet_file
 from imaging.jets.jet_set import JetSet
-from imaging.jets.jet_source import JetFile, holds_jets, open_jets
+from imaging.jets.jet_source import JetFile, open_jets
 from imaging.objects.object_set import ObjectSet
 
 PARTS_NAME, REPORT_NAME = "parts", "report.json"
@@ -171,7 +172,7 @@ def _with_reference(triggers: Sequence[Trigger], reference: Trigger | None) -> l
 
 
 def _open(paths: Sequence[str], triggers: Sequence[Trigger]) -> list[ImageSource | JetFile]:
-    sources = [open_jets(path) if holds_jets(path) else open_images(path) for path in paths]
+    sources = [open_jets(path) if is_jet_file(path) else open_images(path) for path in paths]
     for source in sources:
         for spec in (trigger.metadata.input for trigger in triggers):
             source.require(spec.kind, sums_channels=spec.sums_channels)

@@ -24,6 +24,9 @@ class Experiment(StrEnum):
     ATLAS = "ATLAS"
 
 
+ModelArgument = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="Trigger model: an ONNX file, or the name of a pretrained one.")
+]
 StyleOption = Annotated[
     Experiment | None, typer.Option(case_sensitive=False, help="Style of the plots (default: from the config, plain).")
 ]

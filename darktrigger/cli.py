@@ -15,7 +15,6 @@ import darktrigger.report.cli
 import generation.cli
 import generation.validation_cli
 import imaging.cli
-import imaging.objects.cli
 import ml.cli
 from darktrigger import __version__
 from darktrigger.errors import DarktriggerError
@@ -31,7 +30,6 @@ for stage in (
     generation.cli,
     generation.validation_cli,
     imaging.cli,
-    imaging.objects.cli,
     ml.cli,
     analysis.cli,
     darktrigger.chain.cli,

@@ -149,7 +149,7 @@ def first_complete(role: str, candidates: Sequence[NamedT], available: set[str],
         if available.issuperset(candidate.names()):
             return candidate
     wanted = " or ".join(", ".join(candidate.names()) for candidate in candidates)
-    raise MissingBranchError(source, f"no branches for the {role}; need {wanted}; {_found(available)}")
+    raise MissingBranchError(source, f"no branches for the {role}; need {wanted}; {found_collections(available)}")
 
 
 def require(names: list[str], available: set[str], source: str) -> None:
@@ -162,9 +162,10 @@ def require(names: list[str], available: set[str], source: str) -> None:
     """
     missing = [name for name in names if name not in available]
     if missing:
-        raise MissingBranchError(source, f"branch {', '.join(missing)} is missing; {_found(available)}")
+        raise MissingBranchError(source, f"branch {', '.join(missing)} is missing; {found_collections(available)}")
 
 
-def _found(available: set[str]) -> str:
+def found_collections(available: set[str]) -> str:
+    """What a file holds, for an error message."""
     collections = sorted({name.split(".")[0] for name in available if "." in name})
     return f"found collections: {', '.join(collections) or 'none'}"

@@ -1,4 +1,4 @@
-"""Commands of the imaging stage: ``image``, ``image-jets`` and ``display``."""
+"""Commands of the imaging stage: ``image``, ``image-jets``, ``image-objects`` and ``display``."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 import imaging.jets.cli
+import imaging.objects.cli
 from darktrigger.executor_options import ExecutorOption, SchedulerOption, SiteOption, WorkersOption, given_options
 
 app = typer.Typer()
 app.add_typer(imaging.jets.cli.app)
+app.add_typer(imaging.objects.cli.app)
 
 
 @app.command()
@@ -107,7 +109,8 @@ def display(
     from darktrigger.config import load_config
     from imaging.config import ImagingConfig
     from imaging.display import draw_event, load_event
-    from imaging.jets.display import draw_jets, is_jet_file, load_jets
+    from imaging.jets.display import draw_jets, load_jets
+    from imaging.jets.jet_file import is_jet_file
 
     if is_jet_file(file):
         draw_jets(*load_jets(file, entry), title or Path(file).name, output)

@@ -16,7 +16,7 @@ from imaging.config import Selection
 from imaging.grid import FINE, HCAL, Grid
 from imaging.image_set import COLUMNS, ImageSet, concatenate_sets
 from imaging.parquet_file import (
-    TableWriter,
+    RowWriter,
     check_values,
     iterate_batches,
     metadata_of,
@@ -75,26 +75,11 @@ class ImageMetadata(StrictModel):
     versions: dict[str, str]
 
 
-class ImageWriter:
-    """Appends to an image file that :func:`write_image_file` has opened."""
-
-    def __init__(self, table: TableWriter) -> None:
-        self._table = table
-
-    def write(self, images: ImageSet) -> None:
-        """Append events."""
-        self._table.write_table(to_table(images))
-
-    def write_metadata(self, metadata: ImageMetadata) -> None:
-        """Say what the file holds; once, when all events are written."""
-        self._table.write_metadata(metadata)
-
-
 @contextmanager
-def write_image_file(path: str | Path) -> Iterator[ImageWriter]:
+def write_image_file(path: str | Path) -> Iterator[RowWriter[ImageSet]]:
     """Open an image file for writing; it appears under its name only when complete."""
-    with write_parquet(path, SCHEMA, [f"{name}_bin" for name in CHANNELS]) as table:
-        yield ImageWriter(table)
+    with write_parquet(path, SCHEMA, [f"{name}_bin" for name in CHANNELS], to_table) as writer:
+        yield writer
 
 
 def to_table(images: ImageSet) -> pa.Table:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -21,17 +21,26 @@ from darktrigger.files import atomic_path
 METADATA_KEY = b"darktrigger"
 
 MetadataT = TypeVar("MetadataT", bound=StrictModel)
+RowsT = TypeVar("RowsT")
 
 
-class TableWriter:
-    """Appends to a file that :func:`write_parquet` has opened."""
+class RowWriter(Generic[RowsT]):
+    """Appends to an open file.
 
-    def __init__(self, parquet: Any) -> None:
-        self._parquet = parquet
+    Parameters
+    ----------
+    parquet
+        Arrow's writer.
+    to_table
+        Arrow table of rows, in the file's schema.
+    """
 
-    def write_table(self, table: pa.Table) -> None:
+    def __init__(self, parquet: Any, to_table: Callable[[RowsT], pa.Table]) -> None:
+        self._parquet, self._to_table = parquet, to_table
+
+    def write(self, rows: RowsT) -> None:
         """Append rows."""
-        self._parquet.write_table(table)
+        self._parquet.write_table(self._to_table(rows))
 
     def write_metadata(self, metadata: StrictModel) -> None:
         """Say what the file holds; once, when all rows are written."""
@@ -39,7 +48,9 @@ class TableWriter:
 
 
 @contextmanager
-def write_parquet(path: str | Path, schema: pa.Schema, pixel_columns: Sequence[str]) -> Iterator[TableWriter]:
+def write_parquet(
+    path: str | Path, schema: pa.Schema, pixel_columns: Sequence[str], to_table: Callable[[RowsT], pa.Table]
+) -> Iterator[RowWriter[RowsT]]:
     """Open a file for writing; it appears under its name only when complete.
 
     Parameters
@@ -50,6 +61,8 @@ def write_parquet(path: str | Path, schema: pa.Schema, pixel_columns: Sequence[s
         Its columns.
     pixel_columns
         Those that hold lists of ascending pixel numbers.
+    to_table
+        See :class:`RowWriter`.
     """
     # Dictionaries help neither E_T nor pixel numbers; sorted pixels compress best as differences.
     encodings = {f"{name}.list.element": "DELTA_BINARY_PACKED" for name in pixel_columns}
@@ -62,7 +75,7 @@ def write_parquet(path: str | Path, schema: pa.Schema, pixel_columns: Sequence[s
         "column_encoding": encodings,
     }
     with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema, **options) as parquet:
-        yield TableWriter(parquet)
+        yield RowWriter(parquet, to_table)
 
 
 def pixel_lists(matrix: csr_array) -> tuple[pa.Array, pa.Array]:
@@ -137,11 +150,26 @@ def open_parquet(path: str | Path, schema: pa.Schema, kind: str) -> Any:
     missing = [field.name for field in schema if field.name not in found.names]
     if missing:
         raise UnreadableFileError(path, f"is not {kind}: columns {', '.join(missing)} are missing")
-    wrong = [field for field in schema if not found.field(field.name).type.equals(field.type)]
+    wrong = [field for field in schema if not _alike(found.field(field.name).type, field.type)]
     if wrong:
         types = ", ".join(f"{field.name} is {found.field(field.name).type}, not {field.type}" for field in wrong)
         raise UnreadableFileError(path, f"is not {kind}: column {types}")
     return file
+
+
+def _alike(found: Any, wanted: Any) -> bool:
+    if pa.types.is_fixed_size_list(wanted) and pa.types.is_fixed_size_list(found):
+        # The name of a list's element, which counts as a part of the type, depends on the writer.
+        return bool(found.list_size == wanted.list_size and found.value_type == wanted.value_type)
+    return bool(found.equals(wanted))
+
+
+def has_column(path: str | Path, name: str) -> bool:
+    """Whether a file is Parquet and has a column; what it is otherwise, its own reader says."""
+    try:
+        return name in pq.read_schema(path).names
+    except (OSError, ValueError, pa.ArrowException):
+        return False
 
 
 def metadata_of(path: str | Path, file: Any, model: type[MetadataT]) -> MetadataT:

@@ -8,7 +8,15 @@ from typing import Annotated
 
 import typer
 
-from analysis.options import EntriesOption, EventWeights, OutDirOption, StyleOption, WeightsOption, report
+from analysis.options import (
+    EntriesOption,
+    EventWeights,
+    ModelArgument,
+    OutDirOption,
+    StyleOption,
+    WeightsOption,
+    report,
+)
 
 app = typer.Typer()
 
@@ -20,6 +28,10 @@ class TruthKind(StrEnum):
     CLOSING = "closing"
 
 
+EventsArgument = Annotated[
+    list[str],
+    typer.Argument(metavar="EVENTS", help="Files of labelled events (Parquet); label 0 is background. Globs allowed."),
+]
 ScoresOption = Annotated[
     tuple[str, str], typer.Option(help="The two scores: of the model, or baselines such as n_tracks.")
 ]
@@ -37,15 +49,8 @@ ThresholdsOption = Annotated[
 
 @app.command()
 def estimate(
-    model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="Trigger model: an ONNX file, or the name of a pretrained one.")
-    ],
-    events: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="EVENTS", help="Files of labelled events (Parquet); label 0 is background. Globs allowed."
-        ),
-    ],
+    model: ModelArgument,
+    events: EventsArgument,
     scores: ScoresOption,
     output: OutDirOption,
     training: Annotated[
@@ -128,15 +133,8 @@ def estimate(
 
 @app.command()
 def menu(
-    model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="Trigger model: an ONNX file, or the name of a pretrained one.")
-    ],
-    events: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="EVENTS", help="Files of labelled events (Parquet); label 0 is background. Globs allowed."
-        ),
-    ],
+    model: ModelArgument,
+    events: EventsArgument,
     scores: ScoresOption,
     output: Annotated[Path, typer.Option("--output", "-o", help="YAML file to write.")],
     config: Annotated[Path | None, typer.Option(help="YAML file with settings, those of estimate.")] = None,

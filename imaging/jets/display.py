@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
@@ -16,20 +15,12 @@ from darktrigger.errors import DarktriggerError
 from darktrigger.files import atomic_path
 from imaging.jets.dense import JetInput, jet_image
 from imaging.jets.grid import ETA_MAX, N_PIXELS, PHI_MAX
-from imaging.jets.jet_file import BINS, iterate_jet_file
+from imaging.jets.jet_file import iterate_jet_file
 from imaging.jets.jet_set import JetSet, concatenate_jets
 
 N_SHOWN = 7
 _FAINTEST = 1e-5  # of the whole jet's p_T
 _BATCH = 1 << 12
-
-
-def is_jet_file(path: str) -> bool:
-    """Whether the file is Parquet and holds jet images."""
-    try:
-        return path.endswith(".parquet") and BINS in pq.read_schema(path).names
-    except (OSError, ValueError):
-        return False
 
 
 def load_jets(path: str, first: int) -> tuple[NDArray[np.float64], JetSet]:

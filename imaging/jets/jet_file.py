@@ -22,8 +22,9 @@ from imaging.jets.config import JetSelection
 from imaging.jets.grid import D_ETA, D_PHI, N_PIXELS
 from imaging.jets.jet_set import JET_COLUMNS, JetSet, concatenate_jets
 from imaging.parquet_file import (
-    TableWriter,
+    RowWriter,
     check_values,
+    has_column,
     iterate_batches,
     metadata_of,
     open_parquet,
@@ -83,26 +84,11 @@ class JetMetadata(StrictModel):
     versions: dict[str, str]
 
 
-class JetWriter:
-    """Appends to a jet image file that :func:`write_jet_file` has opened."""
-
-    def __init__(self, table: TableWriter) -> None:
-        self._table = table
-
-    def write(self, jets: JetSet) -> None:
-        """Append jets."""
-        self._table.write_table(to_jet_table(jets))
-
-    def write_metadata(self, metadata: JetMetadata) -> None:
-        """Say what the file holds; once, when all jets are written."""
-        self._table.write_metadata(metadata)
-
-
 @contextmanager
-def write_jet_file(path: str | Path) -> Iterator[JetWriter]:
+def write_jet_file(path: str | Path) -> Iterator[RowWriter[JetSet]]:
     """Open a jet image file for writing; it appears under its name only when complete."""
-    with write_parquet(path, JET_SCHEMA, [BINS]) as table:
-        yield JetWriter(table)
+    with write_parquet(path, JET_SCHEMA, [BINS], to_jet_table) as writer:
+        yield writer
 
 
 def to_jet_table(jets: JetSet) -> pa.Table:
@@ -125,6 +111,11 @@ def from_jet_batch(batch: pa.RecordBatch, path: str | Path) -> JetSet:
         name: batch[name].to_numpy(zero_copy_only=False) for name in JET_COLUMNS
     }
     return JetSet(images, **columns)
+
+
+def is_jet_file(path: str | Path) -> bool:
+    """Whether a file is Parquet and holds jet images."""
+    return has_column(path, BINS)
 
 
 def open_jet_file(path: str | Path) -> Any:

@@ -6,12 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from darktrigger.errors import InputFileError
 from imaging.jets.dense import JET, JET_INPUT_SHAPES
-from imaging.jets.jet_file import BINS, iterate_jet_file, read_jet_metadata
+from imaging.jets.jet_file import iterate_jet_file, read_jet_metadata
 from imaging.jets.jet_set import JetSet
 
 
@@ -59,14 +56,6 @@ class JetFile:
             A damaged file.
         """
         yield from iterate_jet_file(self.path, batch_size)
-
-
-def holds_jets(path: str | Path) -> bool:
-    """Whether a file is Parquet with the columns of jets; what it is otherwise, its own reader says."""
-    try:
-        return BINS in pq.read_schema(path).names
-    except (OSError, pa.ArrowInvalid):
-        return False
 
 
 def open_jets(path: str | Path) -> JetFile:

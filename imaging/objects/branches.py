@@ -9,12 +9,12 @@ from pydantic import Field
 
 from darktrigger.config import StrictModel
 from darktrigger.errors import MissingBranchError
-from imaging.branches import CANDIDATES
+from imaging.branches import CANDIDATES, found_collections, require
 
 #: Collections that may give each kind, best first; Phase-II cards name their muons by identification.
 _COLLECTIONS = {"electron": ("Electron",), "muon": ("MuonTight", "Muon"), "jet": ("Jet",)}
 
-_MISSING_E_T = ("MissingET.MET", "MissingET.Phi")
+_MISSING_E_T = ["MissingET.MET", "MissingET.Phi"]
 
 
 class ObjectOverride(StrictModel):
@@ -87,8 +87,7 @@ def find_object_branches(available: Collection[str], override: ObjectOverride, s
         kind: _first(kind, (named,) if (named := getattr(override, kind)) else collections, available, source)
         for kind, collections in _COLLECTIONS.items()
     }
-    if not available.issuperset(_MISSING_E_T):
-        raise MissingBranchError(source, f"no {', '.join(_MISSING_E_T)}; {_found(available)}")
+    require(_MISSING_E_T, available, source)
     tracks = next((track for track in CANDIDATES["trk"] if available.issuperset(track.names())), None)
     return ObjectBranches(
         **chosen,
@@ -104,9 +103,4 @@ def _first(kind: str, collections: tuple[str, ...], available: set[str], source:
         if available.issuperset(f"{collection}.{member}" for member in ("PT", "Eta", "Phi")):
             return collection
     wanted = " or ".join(collections)
-    raise MissingBranchError(source, f"no {kind}s; need {wanted} with PT, Eta and Phi; {_found(available)}")
-
-
-def _found(available: set[str]) -> str:
-    collections = sorted({name.split(".")[0] for name in available if "." in name})
-    return f"found collections: {', '.join(collections) or 'none'}"
+    raise MissingBranchError(source, f"no {kind}s; need {wanted} with PT, Eta and Phi; {found_collections(available)}")

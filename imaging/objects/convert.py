@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from darktrigger.config import StrictModel
-from darktrigger.errors import DarktriggerError, InputFileError
 from darktrigger.files import fingerprint
 from darktrigger.inputs import is_remote
 from darktrigger.provenance import versions
@@ -16,9 +15,17 @@ from imaging.convert import Sample
 from imaging.delphes_file import iterate_chunks, open_delphes, steps_of
 from imaging.events import NO_EVENTS, Cutflow
 from imaging.image_file import SkippedFile
+from imaging.many_files import spooled, write_all
 from imaging.objects.branches import ObjectBranches, ObjectConfig, find_object_branches
 from imaging.objects.events import build_objects
-from imaging.objects.object_file import ObjectMetadata, ObjectSource, write_object_file
+from imaging.objects.object_file import (
+    SCHEMA,
+    ObjectMetadata,
+    ObjectSource,
+    from_object_batch,
+    to_object_table,
+    write_object_file,
+)
 from imaging.objects.object_set import ObjectSet
 
 logger = logging.getLogger(__name__)
@@ -59,28 +66,14 @@ def convert_objects(
         No file can be used, or the output cannot be written.
     """
     label = sample.resolved_label()
-    sources: list[_Source] = []
-    skipped: list[SkippedFile] = []
     with write_object_file(output) as writer:
-        for path in paths:
-            source = _Source(path)
-            try:
-                # A bad file must leave no trace in the output; a file's objects are a quarter of a kilobyte an event.
-                parts = list(_objects(source, config))
-            except InputFileError as error:
-                if not skip_bad_files:
-                    raise
-                logger.warning("skipped %s", error)
-                skipped.append(SkippedFile(path=path, cause=error.cause))
-            else:
-                for part in parts:
-                    writer.write(part.with_origin(label=label, mass=sample.mass))
-                sources.append(source)
-            advance(1)
-        if not sources:
-            raise DarktriggerError(
-                "no usable input file:\n" + "\n".join(f"  {bad.path}: {bad.cause}" for bad in skipped)
-            )
+        sources, skipped = write_all(
+            [_Source(path) for path in paths],
+            lambda source: _objects(source, config),
+            lambda part: writer.write(part.with_origin(label=label, mass=sample.mass)),
+            spool=_spooled if skip_bad_files else None,
+            advance=advance,
+        )
         metadata = _metadata(sample, config, sources, skipped)
         writer.write_metadata(metadata)
     if metadata.events_selected == 0:
@@ -98,6 +91,10 @@ def _objects(source: _Source, config: ObjectImagingConfig) -> Iterator[ObjectSet
             part, cutflow = build_objects(chunk.arrays, branches, config.objects, source.path, chunk.first_entry)
             source.cutflow += cutflow
             yield part
+
+
+def _spooled(parts: Iterator[ObjectSet], path: str) -> Iterator[ObjectSet]:
+    return spooled(parts, path, SCHEMA, to_object_table, from_object_batch)
 
 
 def _metadata(

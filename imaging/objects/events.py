@@ -9,8 +9,7 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from darktrigger.errors import BadValueError
-from imaging.events import Cutflow, one_per_event
+from imaging.events import Cutflow, finite, one_per_event
 from imaging.grid import FINE
 from imaging.image_set import COLUMNS
 from imaging.objects.branches import ObjectBranches, ObjectConfig
@@ -79,11 +78,9 @@ def _hardest(arrays: Mapping[str, ak.Array], names: list[str], slots: int, sourc
     order = ak.argsort(arrays[names[0]], axis=1, ascending=False)
     columns = []
     for name in names:
+        finite(arrays[name], name, source)
         padded = ak.fill_none(ak.pad_none(arrays[name][order], slots, axis=1, clip=True), 0.0)
         columns.append(np.asarray(ak.to_numpy(padded), dtype=np.float32))
-        if not np.isfinite(columns[-1]).all():
-            bad = columns[-1][~np.isfinite(columns[-1])][0]
-            raise BadValueError(source, f"branch {name} holds {bad} (not a finite number)")
     return np.stack(columns, axis=2)
 
 

@@ -20,7 +20,7 @@ from imaging.image_set import COLUMNS
 from imaging.objects.branches import ObjectBranches, ObjectConfig
 from imaging.objects.layout import MEMBERS, N_INPUTS, N_SLOTS
 from imaging.objects.object_set import ObjectSet, concatenate_objects
-from imaging.parquet_file import METADATA_KEY, check_values, first_line, iterate_batches, metadata_of
+from imaging.parquet_file import RowWriter, check_values, has_column, iterate_batches, metadata_of, open_parquet
 
 OBJECTS = "objects"
 
@@ -64,67 +64,41 @@ class ObjectMetadata(StrictModel):
     versions: dict[str, str]
 
 
-class ObjectWriter:
-    """Appends to an object file that :func:`write_object_file` has opened."""
-
-    def __init__(self, parquet: Any) -> None:
-        self._parquet = parquet
-
-    def write(self, events: ObjectSet) -> None:
-        """Append events."""
-        objects = pa.FixedSizeListArray.from_arrays(pa.array(events.images.ravel()), N_INPUTS)
-        columns = [pa.array(getattr(events, name)) for name in COLUMNS]
-        self._parquet.write_table(pa.Table.from_arrays([objects, *columns], schema=SCHEMA))
-
-    def write_metadata(self, metadata: ObjectMetadata) -> None:
-        """Say what the file holds; once, when all events are written."""
-        self._parquet.add_key_value_metadata({METADATA_KEY: metadata.model_dump_json().encode()})
-
-
 @contextmanager
-def write_object_file(path: str | Path) -> Iterator[ObjectWriter]:
+def write_object_file(path: str | Path) -> Iterator[RowWriter[ObjectSet]]:
     """Open an object file for writing; it appears under its name only when complete."""
     with atomic_path(path) as temporary, pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as parquet:
-        yield ObjectWriter(parquet)
+        yield RowWriter(parquet, to_object_table)
+
+
+def to_object_table(events: ObjectSet) -> pa.Table:
+    """Arrow table of events, in the schema of the object file."""
+    objects = pa.FixedSizeListArray.from_arrays(pa.array(events.images.ravel()), N_INPUTS)
+    return pa.Table.from_arrays([objects, *(pa.array(getattr(events, name)) for name in COLUMNS)], schema=SCHEMA)
+
+
+def from_object_batch(batch: pa.RecordBatch, path: str | Path) -> ObjectSet:
+    """Events of an Arrow batch.
+
+    Raises
+    ------
+    BadValueError
+        A null, or a value that is not finite.
+    """
+    check_values(batch, SCHEMA, ("weight", "mass", "ht"), path)
+    objects = batch[OBJECTS].flatten().to_numpy(zero_copy_only=False).reshape(-1, N_INPUTS)
+    return ObjectSet(objects, *(batch[name].to_numpy(zero_copy_only=False) for name in COLUMNS))
 
 
 def is_object_file(path: str | Path) -> bool:
     """Whether a file is one of the challenge's, or a Parquet file with objects."""
     if Path(path).suffix in CHALLENGE_SUFFIXES:
         return True
-    try:
-        return OBJECTS in pq.read_schema(path).names
-    except (OSError, pa.ArrowException):
-        return False
+    return has_column(path, OBJECTS)
 
 
 def _open(path: str | Path) -> Any:
-    try:
-        file = pq.ParquetFile(path)
-    except FileNotFoundError:
-        raise UnreadableFileError(path, "no such file") from None
-    # Besides Arrow's own: names that are no UTF-8, sizes beyond memory.
-    except Exception as error:  # noqa: BLE001
-        raise UnreadableFileError(path, f"cannot be read as Parquet ({first_line(error)})") from None
-    found = {field.name: field.type for field in file.schema_arrow}
-    wrong = [
-        f"{field.name} is {found.get(field.name, 'absent')}, not {field.type}"
-        for field in SCHEMA
-        if not _same(found, field)
-    ]
-    if wrong:
-        raise UnreadableFileError(path, f"is not an object file: {', '.join(wrong)}")
-    return file
-
-
-def _same(found: dict[str, Any], field: Any) -> bool:
-    if field.name == OBJECTS and field.name in found:
-        # The name of a list's element depends on the writer.
-        kind = found[OBJECTS]
-        return bool(
-            pa.types.is_fixed_size_list(kind) and kind.list_size == N_INPUTS and kind.value_type == pa.float32()
-        )
-    return bool(found.get(field.name) == field.type)
+    return open_parquet(path, SCHEMA, "an object file")
 
 
 def read_object_metadata(path: str | Path) -> ObjectMetadata:
@@ -168,9 +142,7 @@ def iterate_object_file(path: str | Path, batch_size: int = _STEP) -> Iterator[O
 def _parquet(path: str | Path, batch_size: int) -> Iterator[ObjectSet]:
     with _open(path) as file:
         for batch in iterate_batches(path, file, SCHEMA, batch_size):
-            check_values(batch, SCHEMA, ("weight", "mass", "ht"), path)
-            objects = batch[OBJECTS].flatten().to_numpy(zero_copy_only=False).reshape(-1, N_INPUTS)
-            yield ObjectSet(objects, *(batch[name].to_numpy(zero_copy_only=False) for name in COLUMNS))
+            yield from_object_batch(batch, path)
 
 
 def _challenge(path: str | Path, batch_size: int) -> Iterator[ObjectSet]:

@@ -10,8 +10,8 @@ from darktrigger.errors import DarktriggerError
 from imaging.jets.config import JetConfig
 from imaging.jets.convert import JetSample, convert_jets
 from imaging.jets.dense import JetInput, jet_image
-from imaging.jets.display import is_jet_file, load_jets
-from imaging.jets.jet_file import read_jet_files
+from imaging.jets.display import load_jets
+from imaging.jets.jet_file import is_jet_file, read_jet_files
 
 
 @pytest.fixture(scope="module")
