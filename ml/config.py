@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar, cast
 from pydantic import create_model
 
 from darktrigger.config import StrictModel, validate
-from ml.registry import Family, family
+from ml.family import Family
+from ml.registry import family
 from ml.training_config import TrainingConfig
 
 __all__ = ["RunConfig", "TrainingConfig", "run_config"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ml.disco import pairwise
 from ml.members import MembersOutput, own_loss
 from ml.micro_batches import micro_batches
 from ml.module import Reconstruction
@@ -60,13 +59,9 @@ class Decorrelated(Reconstruction):
             # The step averages over the events; the terms are the whole batch's.
             return output.own_loss + n_events * (gradient * output.score).sum(1)
 
-        self.loss, plain = loss, self.loss
-        try:
-            self.optimise(image_NCHW, batch_index, gradient_NK)
-        finally:
-            self.loss = plain
+        self.optimise(image_NCHW, batch_index, gradient_NK, loss)
         self.multiplier.copy_(self.objective.updated(self.multiplier, terms.detach()))
-        self.log("train_disco", pairwise(score_NK.detach()), on_step=False, on_epoch=True, batch_size=n_events)
+        self.log("train_disco", terms.detach()[0], on_step=False, on_epoch=True, batch_size=n_events)
 
     def validation_step(self, image_NCHW: Tensor, batch_index: int) -> None:  # noqa: ARG002 (Lightning's signature)
         """The members' own losses; scores are kept, for the terms of all events together."""
@@ -78,5 +73,6 @@ class Decorrelated(Reconstruction):
         both = torch.cat(self._validation_scores)
         self._validation_scores.clear()
         score_NK, loss_N = both[:, :-1], both[:, -1]
-        self.log("val_loss", loss_N.double().mean() + self.objective.merit(self.objective.terms(score_NK)))
-        self.log("val_disco", pairwise(score_NK))
+        terms = self.objective.terms(score_NK)
+        self.log("val_loss", loss_N.double().mean() + self.objective.merit(terms))
+        self.log("val_disco", terms[0])

@@ -61,7 +61,7 @@ class Objective(StrictModel, ABC):
 
     @abstractmethod
     def terms(self, score_NK: Tensor) -> Tensor:
-        """What is to be small, shape (number of terms,)."""
+        """What is to be small, shape (number of terms,); the first is the sum over pairs of squared DisCo."""
 
     @abstractmethod
     def value(self, terms: Tensor, multiplier: Tensor) -> Tensor:
@@ -101,15 +101,9 @@ class DiscoPenalty(Objective):
         return self.weight * terms.sum()
 
 
-class ClosurePenalty(Objective):
-    """DisCo and a term that makes the ABCD method close, as the successor paper adds (arXiv:2506.08826).
+class WithClosure(Objective):
+    """Base of the objectives that look at the closure of the ABCD method beside DisCo."""
 
-    The form of the term, :func:`non_closure`, is ours: we have not seen that paper.
-    """
-
-    kind: Literal["closure"] = "closure"
-    weight: Annotated[float, Field(ge=0, description="Lambda of equation 2.")] = 100.0
-    closure_weight: Annotated[float, Field(ge=0, description="Factor of the closure term.")] = 10.0
     closure: ClosureConfig = ClosureConfig()
 
     @property
@@ -121,12 +115,23 @@ class ClosurePenalty(Objective):
         """Sum of squared distance correlations, and non-closure."""
         return torch.stack([pairwise(score_NK), non_closure(score_NK, self.closure)])
 
+
+class ClosurePenalty(WithClosure):
+    """DisCo and a term that makes the ABCD method close, as the successor paper adds (arXiv:2506.08826).
+
+    The form of the term, :func:`non_closure`, is ours: we have not seen that paper.
+    """
+
+    kind: Literal["closure"] = "closure"
+    weight: Annotated[float, Field(ge=0, description="Lambda of equation 2.")] = 100.0
+    closure_weight: Annotated[float, Field(ge=0, description="Factor of the closure term.")] = 10.0
+
     def value(self, terms: Tensor, multiplier: Tensor) -> Tensor:  # noqa: ARG002
         """Both with their factors."""
         return self.weight * terms[0] + self.closure_weight * terms[1]
 
 
-class Constrained(Objective):
+class Constrained(WithClosure):
     """DisCo and non-closure kept below bounds, by the modified differential method of multipliers.
 
     The network goes down, and the multipliers go up, the augmented Lagrangian of the constraints: a multiplier
@@ -151,16 +156,6 @@ class Constrained(Objective):
     closure_max: Positive = 0.001
     rate: Positive = 10.0
     damping: Positive = 100.0
-    closure: ClosureConfig = ClosureConfig()
-
-    @property
-    def n_terms(self) -> int:
-        """DisCo and closure."""
-        return 2
-
-    def terms(self, score_NK: Tensor) -> Tensor:
-        """Sum of squared distance correlations, and non-closure."""
-        return torch.stack([pairwise(score_NK), non_closure(score_NK, self.closure)])
 
     def _excess(self, terms: Tensor) -> Tensor:
         return terms - terms.new_tensor([self.disco_max, self.closure_max])

@@ -1,4 +1,4 @@
-"""Scores of auto-encoders that rebuild E_T (ConvAE); images and reconstructions are in GeV."""
+"""Scores of auto-encoders that rebuild E_T, in GeV (ConvAE), and the energy of the normalized autoencoder."""
 
 from __future__ import annotations
 
@@ -38,3 +38,13 @@ def inverse_e_t(image_NCHW: Tensor, output: Any) -> Tensor:  # noqa: ARG001 (the
     """Inverse of the reconstructed E_T, shape (n,), 1/GeV (section 4.2); at most 1000, where there is none."""
     e_t_N: Tensor = output.reconstruction.float().sum((1, 2, 3))
     return 1 / e_t_N.clamp(min=MIN_E_T)
+
+
+def energy_of(prepared_NCHW: Tensor, reconstruction_NCHW: Tensor) -> Tensor:
+    """Mean squared error of the pixels, shape (n,) (NAE, equation 9)."""
+    return (prepared_NCHW - reconstruction_NCHW).square().mean((1, 2, 3))
+
+
+def energy(image_NCHW: Tensor, output: Any) -> Tensor:  # noqa: ARG001 (the signature of all scores)
+    """:func:`energy_of` the image as the network sees it, shape (n,)."""
+    return energy_of(output.prepared, output.reconstruction)

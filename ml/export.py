@@ -24,8 +24,9 @@ from imaging.input_shapes import ALL_INPUT_SHAPES
 from ml.calibration import read_calibration
 from ml.data import PlainBatches
 from ml.distillation import TARGETS, read_targets
+from ml.family import Family
 from ml.quantize import Batch, to_float16, to_int8
-from ml.registry import Family, family, score
+from ml.registry import family, score
 from ml.run_folder import RunRecord, load_model, read_config, read_record
 from ml.scores import select
 from ml.training import load

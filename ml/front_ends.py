@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import numpy as np
 import torch
 from pydantic import Field
-from scipy.ndimage import gaussian_filter1d
 from torch import Tensor, nn
 
 from darktrigger.config import StrictModel
 from imaging.input_shapes import ALL_INPUT_SHAPES
+from imaging.jets.dense import gaussian_matrix
 
 #: Width of the Gaussian filter, pixels; 0 for none.
 Sigma = Annotated[float, Field(ge=0)]
@@ -77,13 +76,6 @@ class EnergyFront(StrictModel):
 FrontConfig = JetFront | MaskFront | EnergyFront
 
 
-def blur_matrix(size: int, sigma: float) -> Tensor:
-    """Gaussian filter along an axis as a matrix, shape (size, size); mirrored at the ends, cut off at 4 sigma."""
-    unit = np.eye(size)
-    blurred = gaussian_filter1d(unit, sigma, axis=0, mode="reflect") if sigma else unit
-    return torch.from_numpy(blurred.astype(np.float32))
-
-
 class FrontEnd(nn.Module):
     """Raw images to images with pixels in [0, 1].
 
@@ -100,8 +92,9 @@ class FrontEnd(nn.Module):
         super().__init__()
         self.config = config
         _, height, width = ALL_INPUT_SHAPES[config.input]
-        self.register_buffer("rows", blur_matrix(height, config.sigma), persistent=False)
-        self.register_buffer("columns", blur_matrix(width, config.sigma).T.contiguous(), persistent=False)
+        rows, columns = (torch.from_numpy(gaussian_matrix(config.sigma, size)) for size in (height, width))
+        self.register_buffer("rows", rows, persistent=False)
+        self.register_buffer("columns", columns.T.contiguous(), persistent=False)
 
     def forward(self, image_NCHW: Tensor) -> Tensor:
         """Shape of ``image_NCHW``."""

@@ -40,6 +40,15 @@ def clip_each(parameters: Iterable[nn.Parameter], max_norm: float) -> None:
             nn.utils.clip_grad_norm_(parameter, max_norm)
 
 
+def add_gradients(parameters: Iterable[nn.Parameter], gradients: Iterable[Tensor | None]) -> None:
+    """Add to the parameters' gradients, in place; None where a parameter does not matter."""
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        if gradient is not None:
+            # Not the tensor itself: its strides need not be the parameter's, which fused AdamW takes for granted.
+            parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            parameter.grad += gradient
+
+
 def accumulate_gradient(
     model: nn.Module,
     loss: Loss,
@@ -99,11 +108,7 @@ def accumulate_gradient(
     for value, gradients, part_moments in each(differentiate, range(len(parts))):
         total += value
         moments.append(part_moments)
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            if gradient is not None:
-                # Not the tensor itself: its strides need not be the parameter's, which fused AdamW takes for granted.
-                parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-                parameter.grad += gradient
+        add_gradients(parameters, gradients)
     if isinstance(model, TracksMoments):
         # Here and not in the forward pass, whose order the threads decide.
         model.track(moments, [len(part[0]) for part in parts])
@@ -157,11 +162,20 @@ class Reconstruction(LightningModule):
         whole = self.device.type != "cpu" or mixes_events(self.model)
         return self.config.micro_batch or (self.config.batch_size if whole else 8)
 
+    @property
+    def adam_epsilon(self) -> float:
+        """Of Adam."""
+        return ADAM_EPS
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW (section 4.7)."""
         settings = self.config
         return torch.optim.AdamW(
-            self.parameters(), lr=settings.learning_rate, eps=ADAM_EPS, weight_decay=settings.weight_decay, fused=True
+            self.parameters(),
+            lr=settings.learning_rate,
+            eps=self.adam_epsilon,
+            weight_decay=settings.weight_decay,
+            fused=True,
         )
 
     def noise(self, n: int, batch_index: int) -> Tensor | None:
@@ -175,18 +189,25 @@ class Reconstruction(LightningModule):
         """One step of the optimiser on one batch."""
         self.optimise(image_NCHW, batch_index)
 
-    def optimise(self, image_NCHW: Tensor, batch_index: int, target: Tensor | None = None) -> None:
-        """One step of the optimiser, see :func:`accumulate_gradient`."""
+    def optimise(
+        self, image_NCHW: Tensor, batch_index: int, target: Tensor | None = None, loss: Loss | None = None
+    ) -> None:
+        """One step of the optimiser, see :func:`accumulate_gradient`; by another loss than the module's, if given."""
         optimizer: Any = self.optimizers()
         optimizer.zero_grad()
         each = self.each if self.device.type == "cpu" else map
         noise = self.noise(len(image_NCHW), batch_index)
-        loss = accumulate_gradient(self.model, self.loss, image_NCHW, self.micro_batch, each, noise, target)
+        value = accumulate_gradient(self.model, loss or self.loss, image_NCHW, self.micro_batch, each, noise, target)
+        self.step()
+        self.log("train_loss", value, on_step=False, on_epoch=True, batch_size=len(image_NCHW))
+
+    def step(self) -> None:
+        """Clip the gradients, set the learning rate and move the parameters."""
+        optimizer: Any = self.optimizers()
         clip_each(self.parameters(), self.config.clip_norm)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(self.config, self.global_step, int(self.trainer.estimated_stepping_batches))
         optimizer.step()
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(image_NCHW))
 
     def validation_step(self, image_NCHW: Tensor, batch_index: int) -> None:  # noqa: ARG002 (Lightning's signature)
         """Loss and SSIM of one batch."""

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from darktrigger.errors import ConfigError
-from ml.energy_scores import inverse_dice_loss, inverse_e_t
+from ml.energy_scores import energy, inverse_dice_loss, inverse_e_t
 from ml.excess_scores import excess, excess_tracks, missing_e_t, soft_tracks
 
 Direction: TypeAlias = Literal["higher", "lower"]
@@ -107,12 +107,6 @@ def student(image_NCHW: Tensor, output: Any) -> Tensor:  # noqa: ARG001
     """Estimate of a teacher's score in units of its spread on background, with its anomalous end up."""
     score_N: Tensor = output.score
     return score_N
-
-
-def energy(image_NCHW: Tensor, output: Any) -> Tensor:  # noqa: ARG001
-    """Mean squared error of the pixels of the image as the network sees it (NAE, equation 9)."""
-    energy_N: Tensor = (output.prepared - output.reconstruction).square().mean((1, 2, 3))
-    return energy_N
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from ml.curves import plot_curves
 from ml.data import ImageData, load_images
 from ml.decorrelated import Decorrelated
 from ml.distillation import DistillationBatches, Standardised
+from ml.family import Family
 from ml.jets import load_jets
 from ml.module import Reconstruction
 from ml.nae.batches import EnergyBatches
@@ -34,7 +35,7 @@ from ml.nae.finish import finish
 from ml.nae.folder import ChainFolder
 from ml.nae.module import AutoencoderPretraining, NormalizedTraining
 from ml.nae.pretrained import start_from
-from ml.registry import Family, family
+from ml.registry import family
 from ml.run_folder import claim, load_checkpoint, load_model, new_record
 from ml.streams import torch_stream
 from ml.teacher import Teacher

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from darktrigger.config import StrictModel
 from imaging.dense import INPUT_SHAPES
-from ml.registry import Family
+from ml.family import Family
 from ml.scores import Score, bce
 
 SHAPE = INPUT_SHAPES["coarse mask"]

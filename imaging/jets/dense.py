@@ -30,13 +30,13 @@ class JetInput(StrictModel):
     sigma: Annotated[float, Field(ge=0, description="Width of the Gaussian filter, pixels; 0 for none.")] = 1.0
 
 
-def gaussian_matrix(sigma: float) -> NDArray[np.float32]:
-    """The Gaussian filter along one side as a linear map G, shape (40, 40), float32.
+def gaussian_matrix(sigma: float, size: int = N_PIXELS) -> NDArray[np.float32]:
+    """The Gaussian filter along a side of ``size`` pixels as a linear map G, shape (size, size), float32.
 
-    The filtered image is G x G^T. Kernel cut at 4 sigma, the image mirrored at its edges
-    (``scipy.ndimage.gaussian_filter`` as it is by default), hence the sum over pixels stays.
+    The filtered image is G x G^T, of unequal sides each with its own. Kernel cut at 4 sigma, the image mirrored at
+    its edges (``scipy.ndimage.gaussian_filter`` as it is by default), hence the sum over pixels stays.
     """
-    unit = np.eye(N_PIXELS)
+    unit = np.eye(size)
     filtered = gaussian_filter1d(unit, sigma, axis=0) if sigma > 0 else unit
     matrix: NDArray[np.float32] = filtered.astype(np.float32)
     return matrix

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from darktrigger.config import StrictModel
 from imaging.input_shapes import ALL_INPUT_SHAPES
+from ml.energy_scores import energy_of
 from ml.front_ends import FrontConfig, FrontEnd, JetFront
 from ml.spectral import Slope, Spectral, SpectralConv2d, SpectralConvTranspose2d, SpectralLinear, hold, release
 from ml.training_config import Count
@@ -68,16 +69,6 @@ class NAEOutput(NamedTuple):
     reconstruction: Tensor
     latent: Tensor
     encoded: Tensor
-
-
-def energy_of(prepared_NCHW: Tensor, reconstruction_NCHW: Tensor) -> Tensor:
-    """Mean squared error of the pixels, shape (n,) (equation 9)."""
-    return (prepared_NCHW - reconstruction_NCHW).square().mean((1, 2, 3))
-
-
-def loss(image_NCHW: Tensor, output: Any) -> Tensor:  # noqa: ARG001 (the signature of all losses)
-    """The energy, shape (n,)."""
-    return energy_of(output.prepared, output.reconstruction)
 
 
 class NAE(nn.Module):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -12,32 +11,15 @@ from torch import Tensor, nn
 from darktrigger.config import StrictModel, validate
 from darktrigger.errors import ConfigError
 from ml.decorrelation import AnyObjective, DiscoPenalty
+from ml.member_families import MEMBERS
 from ml.members import MembersOutput, SeveralScores
-from ml.models import cae, codae, excess, heimel
-from ml.scores import SCORES, bce, sse
+from ml.scores import SCORES
 from ml.training_config import Count, DecorrelatedTraining
 
 
-class _Kind(NamedTuple):
-    """A family that may be a member: configuration, network, input kind, loss and scores with a fixed direction."""
-
-    config: type[StrictModel]
-    model: Callable[[Any], nn.Module]
-    input_kind: str
-    loss: Callable[[Tensor, Any], Tensor]
-    scores: tuple[str, ...]
-
-
-def _directed(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for name in names if SCORES[name].direction)
-
-
-_KINDS = {
-    "codae": _Kind(codae.CoDAEConfig, codae.CoDAE, "coarse mask", bce, _directed(codae.SCORES)),
-    "cae": _Kind(cae.CAEConfig, cae.CAE, "coarse mask", bce, _directed(cae.SCORES)),
-    "heimel": _Kind(heimel.HeimelConfig, heimel.Heimel, "coarse mask", sse, _directed(heimel.SCORES)),
-    "excess": _Kind(excess.ExcessConfig, excess.Excess, "coarse E_T", excess.loss, _directed(excess.SCORES)),
-}
+def _directed(member: str) -> tuple[str, ...]:
+    """Scores of a family whose anomalous end does not depend on the training."""
+    return tuple(name for name in MEMBERS[member].scores if SCORES[name].direction)
 
 
 class MemberConfig(StrictModel):
@@ -59,8 +41,8 @@ class MemberConfig(StrictModel):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.score not in _KINDS[self.member].scores:
-            expected = ", ".join(_KINDS[self.member].scores)
+        if self.score not in _directed(self.member):
+            expected = ", ".join(_directed(self.member))
             raise ValueError(f"score: a {self.member} has no '{self.score}'; expected one of {expected}")
         try:
             self.resolved()
@@ -70,7 +52,7 @@ class MemberConfig(StrictModel):
 
     def resolved(self) -> StrictModel:
         """The validated configuration of the member."""
-        return validate(_KINDS[self.member].config, self.model, f"member {self.member}")
+        return validate(MEMBERS[self.member].config, self.model, f"member {self.member}")
 
 
 class PairConfig(SeveralScores):
@@ -90,7 +72,7 @@ class PairConfig(SeveralScores):
 
     def input_kind(self) -> str:
         """E_T where any member looks at it; masks are made of it for the others."""
-        kinds = {_KINDS[member.member].input_kind for member in self.members}
+        kinds = {MEMBERS[member.member].input_kind for member in self.members}
         return kinds.pop() if len(kinds) == 1 else "coarse E_T"
 
 
@@ -129,7 +111,7 @@ class Pair(nn.Module):
     def __init__(self, config: PairConfig) -> None:
         super().__init__()
         self.config = config
-        self.members = nn.ModuleList(_KINDS[member.member].model(member.resolved()) for member in config.members)
+        self.members = nn.ModuleList(MEMBERS[member.member].model(member.resolved()) for member in config.members)
         self.reset_parameters()
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
@@ -142,12 +124,12 @@ class Pair(nn.Module):
         """Scores and summed losses of images of the kind that :meth:`PairConfig.input_kind` says."""
         scores, losses = [], []
         for member, settings in zip(self.members, self.config.members, strict=True):
-            kind = _KINDS[settings.member]
-            masks = kind.input_kind == "coarse mask" and self.config.input_kind() != "coarse mask"
+            family = MEMBERS[settings.member]
+            masks = family.input_kind == "coarse mask" and self.config.input_kind() != "coarse mask"
             member_NCHW = (image_NCHW[:, :1] > 0).to(image_NCHW.dtype) if masks else image_NCHW
             output = member(member_NCHW)
             score = SCORES[settings.score]
             sign = -1.0 if score.direction == "lower" else 1.0
             scores.append(sign * score.function(member_NCHW, output))
-            losses.append(kind.loss(member_NCHW, output))
+            losses.append(family.loss(member_NCHW, output))
         return MembersOutput(torch.stack(scores, dim=1), torch.stack(losses, dim=1).sum(1))

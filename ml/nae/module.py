@@ -10,11 +10,10 @@ from torch import Tensor
 
 from ml.micro_batches import micro_batches
 from ml.models.nae import NAE
-from ml.module import Loss, Reconstruction, accumulate_gradient, clip_each
+from ml.module import Loss, Reconstruction, accumulate_gradient, add_gradients
 from ml.nae.config import AutoencoderTraining, NAETraining
 from ml.nae.objectives import Energies, objective_of
 from ml.nae.sampler import Replay, Samples, draw
-from ml.schedules import learning_rate
 from ml.spectral import advance, holding
 from ml.streams import torch_stream
 from ml.threads import Map
@@ -31,29 +30,19 @@ class EnergyTraining(Reconstruction):
     def __init__(self, model: NAE, loss: Loss, config: AutoencoderTraining | NAETraining, each: Map = map) -> None:
         super().__init__(model, loss, config, each, validated=None)
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam (section 2.2)."""
-        settings = self.config
-        return torch.optim.AdamW(
-            self.parameters(),
-            lr=settings.learning_rate,
-            eps=settings.adam_epsilon,
-            weight_decay=settings.weight_decay,
-            fused=True,
-        )
+    @property
+    def adam_epsilon(self) -> float:
+        """As configured."""
+        return self.config.adam_epsilon
 
     def update(self, weights_coefficient: float) -> Tensor:
         """Add the weights' regulariser to the gradients and take a step; its value."""
-        optimizer: Any = self.optimizers()
         squares = torch.zeros(())
         for parameter in self.parameters():
             if parameter.grad is not None:
                 parameter.grad += 2 * weights_coefficient * parameter.detach()
             squares += parameter.detach().square().sum()
-        clip_each(self.parameters(), self.config.clip_norm)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(self.config, self.global_step, int(self.trainer.estimated_stepping_batches))
-        optimizer.step()
+        self.step()
         return weights_coefficient * squares
 
     def noted(self, n: int, **figures: Tensor) -> None:
@@ -141,10 +130,7 @@ class NormalizedTraining(EnergyTraining):
         parts = []
         for found, gradients in self.each(group, range(len(images))):
             parts.append(found)
-            for parameter, gradient in zip(parameters, gradients, strict=True):
-                if gradient is not None:
-                    parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-                    parameter.grad += gradient
+            add_gradients(parameters, gradients)
         return Energies(*(torch.cat([getattr(part, name) for part in parts]) for name in Energies._fields))
 
     def regularised(self, found: Energies) -> Energies:

@@ -8,7 +8,8 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from ml.models.nae import NAE, energy_of
+from ml.energy_scores import energy_of
+from ml.models.nae import NAE
 from ml.nae.config import Likelihood, NAETraining, Wasserstein
 from ml.nae.sampler import Samples
 

@@ -1,7 +1,8 @@
 import numpy as np
 import torch
 
-from ml.models.nae import NAE, NAEConfig, energy_of
+from ml.energy_scores import energy_of
+from ml.models.nae import NAE, NAEConfig
 
 _DECODER = ("0", "2", "5", "7", "11", "13")
 

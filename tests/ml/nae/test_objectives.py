@@ -3,7 +3,8 @@ from itertools import permutations
 import pytest
 import torch
 
-from ml.models.nae import NAE, NAEConfig, energy_of
+from ml.energy_scores import energy_of
+from ml.models.nae import NAE, NAEConfig
 from ml.nae.config import NAETraining, Wasserstein
 from ml.nae.objectives import LikelihoodObjective, WassersteinObjective, objective_of, squared_distances
 from ml.nae.sampler import Samples
