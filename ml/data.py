@@ -22,6 +22,9 @@ from imaging.grid import FINE
 from imaging.image_file import iterate_image_file
 from imaging.image_set import ImageSet
 from imaging.input_shapes import ALL_INPUT_SHAPES
+from imaging.jets.dense import JET
+from imaging.jets.jet_file import iterate_jet_file
+from imaging.jets.jet_set import JetSet
 from imaging.objects.object_file import iterate_object_file
 from imaging.objects.object_set import ObjectSet
 from imaging.sparse import CHANNELS, GRIDS, SparseImages
@@ -120,7 +123,7 @@ def load_background(files: Sequence[Path], kind: str, entries: EntrySplit | None
 def load_images(
     files: Sequence[Path], kind: str, entries: EntrySplit | None, policy: EventPolicy, seed: int = 0
 ) -> ImageData:
-    """Read the events of image files that ``entries`` keeps and ``policy`` takes.
+    """Read the events of image files, or the jets of jet image files, that ``entries`` keeps and ``policy`` takes.
 
     Parameters
     ----------
@@ -161,16 +164,18 @@ def load_images(
     return data[policy.choose(data.label, seed)]
 
 
-def _events(path: Path, kind: str) -> Iterator[ImageSet | ObjectSet]:
-    """Events of a file that a model of that input kind can be fed with."""
+def _events(path: Path, kind: str) -> Iterator[ImageSet | ObjectSet | JetSet]:
+    """Events, or jets, of a file that a model of that input kind can be fed with."""
     if kind == OBJECTS:
         return iterate_object_file(path, _READ_EVENTS)
+    if kind == JET:
+        return iterate_jet_file(path, _READ_EVENTS)
     return iterate_image_file(path, _READ_EVENTS)
 
 
-def _stored(images: EventImages, kind: str) -> csr_array:
-    """What memory holds of the events, see :func:`stored_pixels`; of objects, what is not padding."""
-    return csr_array(images) if isinstance(images, np.ndarray) else stored_pixels(images, kind)
+def _stored(images: EventImages | csr_array, kind: str) -> csr_array:
+    """What memory holds of the events, see :func:`stored_pixels`; of objects, what is not padding; jets as they are."""
+    return stored_pixels(images, kind) if isinstance(images, SparseImages) else csr_array(images)
 
 
 class TrainingBatches:

@@ -22,14 +22,13 @@ from darktrigger.files import atomic_path
 from darktrigger.provenance import versions
 from imaging.input_shapes import ALL_INPUT_SHAPES
 from ml.calibration import read_calibration
-from ml.data import PlainBatches
+from ml.data import PlainBatches, load_images
 from ml.distillation import TARGETS, read_targets
 from ml.family import Family
 from ml.quantize import Batch, to_float16, to_int8
 from ml.registry import family, score
 from ml.run_folder import RunRecord, load_model, read_config, read_record
 from ml.scores import select
-from ml.training import load
 
 METADATA_KEY = "darktrigger"
 RECONSTRUCTION = "reconstruction"
@@ -188,7 +187,8 @@ def calibration_images(run_dir: Path, spec: Family) -> Iterator[Batch]:
     """
     record, config = read_record(run_dir), read_config(run_dir, read_record(run_dir).family)
     settings = config.training
-    data = load([Path(path) for path in record.files], spec.kind(config.model), settings)
+    files = [Path(path) for path in record.files]
+    data = load_images(files, spec.kind(config.model), settings.entries, settings.events, settings.seed)
     if data.files != record.files:
         raise ModelFileError(run_dir, f"{', '.join(data.files)} changed since the training; int8 is calibrated on them")
     rows = np.flatnonzero(data.label == settings.events.background)[:_CALIBRATION_EVENTS]

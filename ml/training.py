@@ -16,7 +16,6 @@ from torch import nn
 from darktrigger.files import write_json
 from darktrigger.memory import keep_freed_memory
 from darktrigger.progress import progress
-from imaging.jets.dense import JET
 from ml.batches import Batches
 from ml.calibration import CALIBRATION, activity, calibrate, evaluate
 from ml.callbacks import LAST, RunFolder, Steps
@@ -27,7 +26,6 @@ from ml.data import ImageData, load_images
 from ml.decorrelated import Decorrelated
 from ml.distillation import DistillationBatches, Standardised
 from ml.family import Family
-from ml.jets import load_jets
 from ml.module import Reconstruction
 from ml.nae.batches import EnergyBatches
 from ml.nae.config import AutoencoderTraining, NAETraining
@@ -94,7 +92,7 @@ def train(
     run_dir = Path(run_dir)
     settings = config.training
     files = [Path(path) for path in image_files]
-    data = load(files, spec.kind(config.model), settings)
+    data = load_images(files, spec.kind(config.model), settings.entries, settings.events, settings.seed)
     if isinstance(settings, DistillationTraining):
         teacher = Teacher(settings.teacher, settings.score)
         lessons = DistillationBatches(data, settings)
@@ -150,13 +148,6 @@ def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -
         trainer.fit(module, datamodule=batches, ckpt_path=checkpoint, weights_only=True)
     logger.info("%s: trained %d epochs", run_dir, len(folder.history))
     return folder
-
-
-def load(files: Sequence[Path], kind: str, settings: TrainingConfig) -> ImageData:
-    """Events or jets to train on."""
-    if kind == JET:
-        return load_jets(files, settings.entries, settings.events, settings.seed)
-    return load_images(files, kind, settings.entries, settings.events, settings.seed)
 
 
 def batches_of(data: ImageData, settings: TrainingConfig) -> Batches:
