@@ -154,8 +154,8 @@ def convert(
                 skipped.append(SkippedFile(path=path, cause=result.cause))
             else:
                 for part in result.parts:
-                    for images in part.images():
-                        writer.write(images.with_origin(label=label, mass=sample.mass))
+                    for table in part.tables(label, sample.mass):
+                        writer.write_table(table)
                 done.append(result)
             advance(1)
         if not done:

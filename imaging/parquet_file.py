@@ -40,7 +40,11 @@ class RowWriter(Generic[RowsT]):
 
     def write(self, rows: RowsT) -> None:
         """Append rows."""
-        self._parquet.write_table(self._to_table(rows))
+        self.write_table(self._to_table(rows))
+
+    def write_table(self, table: pa.Table) -> None:
+        """Append rows that are a table already, in the file's schema."""
+        self._parquet.write_table(table)
 
     def write_metadata(self, metadata: StrictModel) -> None:
         """Say what the file holds; once, when all rows are written."""

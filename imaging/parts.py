@@ -17,8 +17,7 @@ from imaging.branches import BranchMap
 from imaging.config import Selection
 from imaging.delphes_file import iterate_chunks, open_delphes
 from imaging.events import NO_EVENTS, Cutflow, build_images
-from imaging.image_file import SCHEMA, from_batch, to_table
-from imaging.image_set import ImageSet
+from imaging.image_file import SCHEMA, to_table
 
 _CUTFLOW, _BYTES = "cutflow", "bytes"
 
@@ -87,12 +86,25 @@ class Part:
     bytes_read: int
     taken_up: bool
 
-    def images(self) -> Iterator[ImageSet]:
-        """The selected events, step by step, with label and mass 0."""
+    def tables(self, label: int, mass: float) -> Iterator[pa.Table]:
+        """The selected events, step by step, in the schema of the image file.
+
+        They stay what Arrow reads: this is what one process does for all workers.
+
+        Parameters
+        ----------
+        label, mass
+            Of every event; mass in GeV.
+        """
         with pa.memory_map(str(self.path)) as stream:
             reader = pa.ipc.open_file(stream)
             for index in range(reader.num_record_batches):
-                yield from_batch(reader.get_batch(index), self.path)
+                table = pa.Table.from_batches([reader.get_batch(index)])
+                for name, value in (("label", label), ("mass", mass)):
+                    field = SCHEMA.field(name)
+                    column = pa.repeat(pa.scalar(value, field.type), len(table))
+                    table = table.set_column(SCHEMA.get_field_index(name), field, column)
+                yield table
 
 
 def make_part(piece: Piece) -> Part:
