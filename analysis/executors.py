@@ -20,10 +20,10 @@ from coffea.processor.executor import ExecutorBase, WorkItem
 from analysis.parts import UnitStore
 from darktrigger.errors import AnalysisError, DarktriggerError, InputFileError
 from darktrigger.executors import HERE, Executor
+from darktrigger.inputs import SkippedFile
 from darktrigger.progress import progress
 from darktrigger.run_report import Meter, RunReport
 from imaging.delphes_file import explain_read_errors
-from imaging.image_file import SkippedFile
 
 logger = logging.getLogger(__name__)
 

@@ -25,10 +25,9 @@ from darktrigger import __version__
 from darktrigger.errors import AnalysisError, UnreadableFileError
 from darktrigger.executors import open_executor
 from darktrigger.files import fingerprint, hash_of
-from darktrigger.inputs import is_remote
+from darktrigger.inputs import SkippedFile, is_remote
 from darktrigger.run_report import RunReport
 from imaging.events import Cutflow
-from imaging.image_file import SkippedFile
 from imaging.patient_source import PatientSource
 
 

@@ -17,9 +17,9 @@ from analysis.reading import EventSet, Reader, reader_for
 from analysis.scores import event_scores
 from analysis.trigger import Trigger
 from darktrigger.errors import InputFileError
+from darktrigger.inputs import SkippedFile
 from darktrigger.progress import progress
 from imaging.delphes_file import explain_read_errors, open_delphes
-from imaging.image_file import SkippedFile
 from imaging.preprocess import look_at_all
 
 #: The pre-scan reads this many events at a time, and no more than so many times.

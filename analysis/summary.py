@@ -17,7 +17,7 @@ from analysis.roc import FprAtTpr
 from analysis.trigger import Direction
 from darktrigger.config import StrictModel, validate
 from darktrigger.files import read_json, write_json
-from imaging.image_file import SkippedFile
+from darktrigger.inputs import SkippedFile
 
 FILE_NAME = "summary.json"
 

@@ -6,12 +6,20 @@ import glob
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from darktrigger.config import StrictModel
 from darktrigger.errors import UnreadableFileError
 from darktrigger.files import write_text
 from darktrigger.names import shortened
 
 #: As Linux has it.
 _LONGEST_PATH = 4095
+
+
+class SkippedFile(StrictModel):
+    """A file that could not be used, and why."""
+
+    path: str
+    cause: str
 
 
 def is_remote(path: str | Path) -> bool:

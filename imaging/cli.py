@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,17 @@ import typer
 import imaging.jets.cli
 import imaging.objects.cli
 from darktrigger.executor_options import ExecutorOption, SchedulerOption, SiteOption, WorkersOption, given_options
+from imaging.cli_options import (
+    FilesArgument,
+    FilesFromOption,
+    LimitChunksOption,
+    LimitFilesOption,
+    OutputOption,
+    ReadTimeoutOption,
+    SkipOption,
+    input_paths,
+    run_production,
+)
 
 app = typer.Typer()
 app.add_typer(imaging.jets.cli.app)
@@ -18,14 +30,9 @@ app.add_typer(imaging.objects.cli.app)
 
 @app.command()
 def image(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Image file to write (Parquet).")],
-    files: Annotated[
-        list[str] | None, typer.Argument(help="Delphes ROOT files: local paths, globs or root:// addresses.")
-    ] = None,
-    files_from: Annotated[
-        Path | None,
-        typer.Option(help="Text file that names further input files, one a line, such as OUTPUT.failed.txt."),
-    ] = None,
+    output: OutputOption,
+    files: FilesArgument = None,
+    files_from: FilesFromOption = None,
     process: Annotated[str, typer.Option(help="Process name, such as qcd, suep or svj.")] = "background",
     label: Annotated[
         int | None,
@@ -36,65 +43,42 @@ def image(
         float | None, typer.Option(min=0, help="Keep events with HT above this, in GeV (default: 500).")
     ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with imaging settings.")] = None,
-    skip_bad_files: Annotated[
-        bool, typer.Option("--skip-bad-files", help="Leave bad files out, and list them in OUTPUT.failed.txt.")
-    ] = False,
+    skip_bad_files: SkipOption = False,
     executor: ExecutorOption = None,
     workers: WorkersOption = None,
     scheduler: SchedulerOption = None,
     site: SiteOption = None,
-    limit_files: Annotated[int | None, typer.Option(min=1, help="Use only so many files (default: all).")] = None,
-    limit_chunks: Annotated[
-        int | None, typer.Option(min=1, help="Use only so many pieces, of some 250 MB each (default: all).")
-    ] = None,
-    read_timeout: Annotated[
-        float | None,
-        typer.Option(min=0.1, help="Seconds for one read of a remote file, tried three times (default: 60)."),
-    ] = None,
+    limit_files: LimitFilesOption = None,
+    limit_chunks: LimitChunksOption = None,
+    read_timeout: ReadTimeoutOption = None,
 ) -> None:
     """Turn Delphes ROOT files into one file of sparse tracker, ECAL and HCAL images.
 
     An interrupted call goes on where it was. OUTPUT.report.json says what the call cost.
     """
-    from darktrigger.cache import fileset_cache
-    from darktrigger.config import load_config, validate
-    from darktrigger.executors import ExecutorConfig, open_executor
-    from darktrigger.inputs import expand_paths, read_list, write_failed
-    from darktrigger.progress import progress
-    from darktrigger.run_report import RunReport
+    from darktrigger.config import load_config
     from imaging.config import ImagingConfig, Selection
-    from imaging.convert import Limits, Sample, convert
+    from imaging.convert import Sample, convert
 
-    who = validate(ExecutorConfig, given_options(executor, workers, scheduler, site), "command line")
     settings = load_config(ImagingConfig, config)
     if ht_min is not None:
         settings = settings.model_copy(update={"selection": Selection(ht_min=ht_min)})
     if read_timeout is not None:
         settings = settings.model_copy(update={"read_timeout": read_timeout})
-    paths = expand_paths([*(files or []), *(read_list(files_from) if files_from else [])])
-    if not paths:
-        raise typer.BadParameter("name input files, or a list of them with --files-from")
-    report = RunReport("image", who.model_dump())
-    with open_executor(who) as workforce, progress("imaging", len(paths)) as advance:
-        done = convert(
-            paths,
-            output,
-            Sample(process=process, label=label, mass=mass),
-            settings,
-            skip_bad_files=skip_bad_files,
-            executor=workforce,
-            limits=Limits(limit_files, limit_chunks),
-            cache=fileset_cache(),
-            report=report,
-            advance=advance,
-        )
-    report.write(f"{output}.report.json")
-    write_failed(f"{output}.failed.txt", report.bad_files)
+    paths = input_paths(files, files_from)
+    sample = Sample(process=process, label=label, mass=mass)
+    done = run_production(
+        "image",
+        paths,
+        output,
+        given_options(executor, workers, scheduler, site),
+        (limit_files, limit_chunks),
+        partial(convert, paths, output, sample, settings),
+        skip_bad_files=skip_bad_files,
+    )
     typer.echo(f"{output}: {done.events_selected} of {done.events_read} events with HT > {done.selection.ht_min:g} GeV")
     for branches in done.branches:
         typer.echo(f"branches: {', '.join(branches.names())}")
-    for bad in done.skipped_files:
-        typer.echo(f"skipped {bad.path}: {bad.cause}", err=True)
 
 
 @app.command()

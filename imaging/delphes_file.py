@@ -121,19 +121,6 @@ def iterate_chunks(path: str, events: Any, branches: Branches, span: range) -> I
     return prefetch(read())
 
 
-def steps_of(path: str, events: Any, branches: Branches, step_size: str) -> range:
-    """All entries of a tree in steps of which the branches take about ``step_size``, such as ``16 MB``.
-
-    Raises
-    ------
-    UnreadableFileError
-        The file is damaged.
-    """
-    with explain_read_errors(path):
-        step = max(1, int(events.num_entries_for(step_size, branches.names())))
-    return range(0, int(events.num_entries), step)
-
-
 def prefetch(items: Iterator[T]) -> Iterator[T]:
     """Compute the next item in a thread while the caller works on the last one."""
     with ThreadPoolExecutor(max_workers=1) as pool:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from darktrigger.config import StrictModel
+from darktrigger.inputs import SkippedFile
 from imaging.branches import BranchMap
 from imaging.config import Selection
 from imaging.grid import FINE, HCAL, Grid
@@ -46,13 +47,6 @@ class SourceFile(StrictModel):
     tree_entries: int
     events_selected: int
     branches: BranchMap
-
-
-class SkippedFile(StrictModel):
-    """A file that could not be used, and why."""
-
-    path: str
-    cause: str
 
 
 class ImageMetadata(StrictModel):

@@ -1,41 +1,67 @@
-"""Images of a piece of a file, as a worker leaves them on disk until the image file is complete."""
+"""Rows made from a piece of a file, as a worker leaves them on disk until the output is complete."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
 
 from darktrigger import __version__
-from darktrigger.errors import UnreadableFileError
 from darktrigger.files import atomic_path, hash_of
-from imaging.branches import BranchMap
-from imaging.config import Selection
-from imaging.delphes_file import iterate_chunks, open_delphes
-from imaging.events import NO_EVENTS, Cutflow, build_images
-from imaging.image_file import SCHEMA, to_table
+from imaging.events import NO_EVENTS, Cutflow
 
 _CUTFLOW, _BYTES = "cutflow", "bytes"
 
 
+class Step(NamedTuple):
+    """What is in memory at a time: rows, what the selection did, and the bytes read from the file so far."""
+
+    table: pa.Table
+    cutflow: Cutflow
+    bytes_read: int
+
+
+class Maker(Protocol):
+    """Turns a span of a file into rows; travels to worker processes."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of the rows, those of the output file."""
+
+    def names(self) -> list[str]:
+        """Branches or columns that are read."""
+
+    def key(self) -> dict[str, Any]:
+        """Plain data that decide what the rows are, beside the file's content."""
+
+    def steps(self, path: str, span: range, timeout: float) -> Iterator[Step]:
+        """Rows of the entries from ``span.start`` to ``span.stop``, of ``span.step`` entries at a time.
+
+        Raises
+        ------
+        InputFileError
+            The file cannot be used.
+        """
+
+
 @dataclass(frozen=True)
 class Piece:
-    """Entries of a file that one task turns into images.
+    """Entries of a file that one task turns into rows.
 
     Parameters
     ----------
-    path, tree
-        File and tree.
+    path
+        The file.
     content
         What tells the file from any other.
     span
         First entry, where to stop, and how many entries are in memory at a time.
-    branches, selection
-        As for :func:`imaging.events.build_images`.
+    maker
+        Makes the rows.
     folder
         Where the part goes.
     timeout
@@ -43,11 +69,9 @@ class Piece:
     """
 
     path: str
-    tree: str
     content: str
     span: range
-    branches: BranchMap
-    selection: Selection
+    maker: Maker
     folder: Path
     timeout: float
 
@@ -57,10 +81,8 @@ class Piece:
         key = {
             "version": __version__,
             "content": self.content,
-            "tree": self.tree,
             "span": [self.span.start, self.span.stop, self.span.step],
-            "branches": self.branches.model_dump(mode="json"),
-            "selection": self.selection.model_dump(mode="json"),
+            "maker": self.maker.key(),
         }
         return self.folder / f"{hash_of(key)[:32]}.arrow"
 
@@ -76,7 +98,7 @@ class Part:
     cutflow
         What the selection did.
     bytes_read
-        From the Delphes file, by this run or an earlier one.
+        From the input file, by this run or an earlier one.
     taken_up
         Whether it was there before.
     """
@@ -86,59 +108,55 @@ class Part:
     bytes_read: int
     taken_up: bool
 
-    def tables(self, label: int, mass: float) -> Iterator[pa.Table]:
-        """The selected events, step by step, in the schema of the image file.
+    def tables(self, constants: Mapping[str, float]) -> Iterator[pa.Table]:
+        """The rows, step by step, in the schema of the output file.
 
         They stay what Arrow reads: this is what one process does for all workers.
 
         Parameters
         ----------
-        label, mass
-            Of every event; mass in GeV.
+        constants
+            Columns that have one value throughout, such as label and mass (GeV) of a sample.
         """
         with pa.memory_map(str(self.path)) as stream:
             reader = pa.ipc.open_file(stream)
             for index in range(reader.num_record_batches):
                 table = pa.Table.from_batches([reader.get_batch(index)])
-                for name, value in (("label", label), ("mass", mass)):
-                    field = SCHEMA.field(name)
+                for name, value in constants.items():
+                    field = table.schema.field(name)
                     column = pa.repeat(pa.scalar(value, field.type), len(table))
-                    table = table.set_column(SCHEMA.get_field_index(name), field, column)
+                    table = table.set_column(table.schema.get_field_index(name), field, column)
                 yield table
 
 
 def make_part(piece: Piece) -> Part:
-    """Image a piece, unless its part is there.
+    """Make the rows of a piece, unless its part is there.
 
     Raises
     ------
     InputFileError
-        The Delphes file cannot be used.
+        The file cannot be used.
     DarktriggerError
         The part cannot be written.
     """
     path = piece.part
     if path.exists() and (found := _look(path)) is not None:
         return found
-    with atomic_path(path) as temporary, open_delphes(piece.path, piece.tree, piece.timeout) as events:
-        if events.num_entries < piece.span.stop:
-            raise UnreadableFileError(piece.path, f"has {events.num_entries} events, had {piece.span.stop} or more")
-        options = pa.ipc.IpcWriteOptions(compression="lz4")
-        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, SCHEMA, options=options) as writer:
-            return Part(path, *_write(writer, events, piece), taken_up=False)
-
-
-def _write(writer: Any, events: Any, piece: Piece) -> tuple[Cutflow, int]:
-    """Write the steps, each with the cutflow and the bytes read up to there."""
-    cutflow, bytes_read = NO_EVENTS, 0
-    for chunk in iterate_chunks(piece.path, events, piece.branches, piece.span):
-        images, counted = build_images(chunk.arrays, piece.branches, piece.selection, piece.path, chunk.first_entry)
-        cutflow += counted
-        bytes_read = int(events.file.source.num_requested_bytes)
-        arrays = [column.combine_chunks() for column in to_table(images).columns]
-        batch = pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
-        writer.write_batch(batch, custom_metadata={_CUTFLOW: json.dumps(cutflow), _BYTES: str(bytes_read)})
-    return cutflow, bytes_read
+    schema = piece.maker.schema
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    with (
+        atomic_path(path) as temporary,
+        pa.OSFile(str(temporary), "wb") as sink,
+        pa.ipc.new_file(sink, schema, options=options) as writer,
+    ):
+        cutflow, bytes_read = NO_EVENTS, 0
+        for step in piece.maker.steps(piece.path, piece.span, piece.timeout):
+            cutflow, bytes_read = cutflow + step.cutflow, step.bytes_read
+            arrays = [column.combine_chunks() for column in step.table.columns]
+            batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
+            # Each step carries the sums up to there, so that the last one has those of the part.
+            writer.write_batch(batch, custom_metadata={_CUTFLOW: json.dumps(cutflow), _BYTES: str(bytes_read)})
+    return Part(path, cutflow, bytes_read, taken_up=False)
 
 
 def _look(path: Path) -> Part | None:

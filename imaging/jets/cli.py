@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from darktrigger.executor_options import ExecutorOption, SchedulerOption, SiteOption, WorkersOption, given_options
+from imaging.cli_options import (
+    FilesFromOption,
+    LimitChunksOption,
+    LimitFilesOption,
+    OutputOption,
+    ReadTimeoutOption,
+    SkipOption,
+    input_paths,
+    run_production,
+)
 
 app = typer.Typer()
 
@@ -20,14 +33,15 @@ class Window(StrEnum):
 
 @app.command("image-jets")
 def image_jets(
+    output: OutputOption,
     files: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             help="Delphes ROOT files (local paths, globs or root:// addresses), or HDF5 files of constituents "
             "(.h5, .hdf5: the top-tagging data set's layout, or an array (jets, constituents, 4) of E, px, py, pz)."
         ),
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Jet image file to write (Parquet).")],
+    ] = None,
+    files_from: FilesFromOption = None,
     process: Annotated[
         str | None,
         typer.Option(help="Process name: qcd, top, aachen, heidelberg, ...", show_default="qcd, or as the file tells"),
@@ -47,34 +61,41 @@ def image_jets(
         typer.Option(help="Window in p_T: 550 to 650 GeV, or 150 to 300 GeV for dark jets.", show_default="top"),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with settings: selection, branches, ...")] = None,
-    skip_bad_files: Annotated[
-        bool, typer.Option("--skip-bad-files", help="Leave bad files out, and report them.")
-    ] = False,
+    skip_bad_files: SkipOption = False,
+    executor: ExecutorOption = None,
+    workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
+    site: SiteOption = None,
+    limit_files: LimitFilesOption = None,
+    limit_chunks: LimitChunksOption = None,
+    read_timeout: ReadTimeoutOption = None,
 ) -> None:
-    """Find anti-k_T jets and turn them into one file of jet images (40 x 40 pixels)."""
+    """Find anti-k_T jets and turn them into one file of jet images (40 x 40 pixels).
+
+    An interrupted call goes on where it was. OUTPUT.report.json says what the call cost.
+    """
     from darktrigger.config import load_config, validate
-    from darktrigger.inputs import expand_paths
-    from darktrigger.memory import keep_freed_memory
-    from darktrigger.progress import progress
     from imaging.jets.config import DARK_JETS, TOP_TAGGING, JetConfig, JetSelection
     from imaging.jets.convert import JetSample, convert_jets
 
-    keep_freed_memory()
     settings = load_config(JetConfig, config)
     selection = {None: settings.selection, Window.TOP: TOP_TAGGING, Window.DARK: DARK_JETS}[window]
     given = {"pt_min": pt_min, "pt_max": pt_max, "eta_max": eta_max}
     changed = selection.model_dump() | {name: value for name, value in given.items() if value is not None}
     settings = settings.model_copy(update={"selection": validate(JetSelection, changed, "options")})
-    paths = expand_paths(files)
-    with progress("imaging", len(paths)) as advance:
-        done = convert_jets(
-            paths,
-            output,
-            JetSample(process=process, label=label, mass=mass),
-            settings,
-            skip_bad_files=skip_bad_files,
-            advance=advance,
-        )
+    if read_timeout is not None:
+        settings = settings.model_copy(update={"read_timeout": read_timeout})
+    paths = input_paths(files, files_from)
+    sample = JetSample(process=process, label=label, mass=mass)
+    done = run_production(
+        "image-jets",
+        paths,
+        output,
+        given_options(executor, workers, scheduler, site),
+        (limit_files, limit_chunks),
+        partial(convert_jets, paths, output, sample, settings),
+        skip_bad_files=skip_bad_files,
+    )
     chosen = done.selection
     typer.echo(
         f"{output}: {done.jets_selected} jets of {chosen.pt_min:g} to {chosen.pt_max:g} GeV "
@@ -82,5 +103,3 @@ def image_jets(
     )
     for constituents in dict.fromkeys(source.constituents for source in done.source_files):
         typer.echo(f"constituents: {', '.join(constituents)}")
-    for bad in done.skipped_files:
-        typer.echo(f"skipped {bad.path}: {bad.cause}", err=True)

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from darktrigger.config import StrictModel
+from imaging.config import ReadingConfig
 from imaging.jets.branches import JetBranchOverride
 
 
@@ -35,13 +36,8 @@ TOP_TAGGING = JetSelection()
 DARK_JETS = JetSelection(pt_min=150.0, pt_max=300.0)
 
 
-class JetConfig(StrictModel):
-    """How files become jet images.
-
-    ``step_size`` bounds the memory: the uncompressed size of the branches that are held at a time.
-    """
+class JetConfig(ReadingConfig):
+    """How files become jet images."""
 
     selection: JetSelection = JetSelection()
     branches: JetBranchOverride = JetBranchOverride()
-    tree: str = "Delphes"
-    step_size: Annotated[str, Field(pattern=r"^\d+ ?[kMG]?B$")] = "16 MB"

@@ -17,7 +17,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from darktrigger.config import StrictModel
-from imaging.image_file import SkippedFile
+from darktrigger.inputs import SkippedFile
 from imaging.jets.config import JetSelection
 from imaging.jets.grid import D_ETA, D_PHI, N_PIXELS
 from imaging.jets.jet_set import JET_COLUMNS, JetSet, concatenate_jets

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from darktrigger.executor_options import ExecutorOption, SchedulerOption, SiteOption, WorkersOption, given_options
+from imaging.cli_options import (
+    FilesArgument,
+    FilesFromOption,
+    LimitChunksOption,
+    LimitFilesOption,
+    OutputOption,
+    ReadTimeoutOption,
+    SkipOption,
+    input_paths,
+    run_production,
+)
 
 app = typer.Typer()
 
 
 @app.command("image-objects")
 def image_objects(
-    files: Annotated[list[str], typer.Argument(help="Delphes ROOT files: local paths, globs or root:// addresses.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Object file to write (Parquet).")],
+    output: OutputOption,
+    files: FilesArgument = None,
+    files_from: FilesFromOption = None,
     process: Annotated[str, typer.Option(help="Process name, such as sm-leptons or a-to-4l.")] = "background",
     label: Annotated[
         int | None, typer.Option(min=0, max=255, help="0 background, 3 and up: signals (default: by process).")
@@ -23,14 +38,20 @@ def image_objects(
         float | None, typer.Option(min=0, help="Keep events with a lepton above this, in GeV (default: 23).")
     ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with object settings.")] = None,
-    skip_bad_files: Annotated[
-        bool, typer.Option("--skip-bad-files", help="Leave bad files out, and report them.")
-    ] = False,
+    skip_bad_files: SkipOption = False,
+    executor: ExecutorOption = None,
+    workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
+    site: SiteOption = None,
+    limit_files: LimitFilesOption = None,
+    limit_chunks: LimitChunksOption = None,
+    read_timeout: ReadTimeoutOption = None,
 ) -> None:
-    """Turn Delphes ROOT files into one file of leptons, jets and missing E_T."""
+    """Turn Delphes ROOT files into one file of leptons, jets and missing E_T.
+
+    An interrupted call goes on where it was. OUTPUT.report.json says what the call cost.
+    """
     from darktrigger.config import load_config
-    from darktrigger.inputs import expand_paths
-    from darktrigger.progress import progress
     from imaging.convert import Sample
     from imaging.objects.convert import ObjectImagingConfig, convert_objects
 
@@ -38,19 +59,20 @@ def image_objects(
     if lepton_pt_min is not None:
         objects = settings.objects.model_copy(update={"lepton_pt_min": lepton_pt_min})
         settings = settings.model_copy(update={"objects": objects})
-    paths = expand_paths(files)
-    with progress("objects", len(paths)) as advance:
-        done = convert_objects(
-            paths,
-            output,
-            Sample(process=process, label=label, mass=mass),
-            settings,
-            skip_bad_files=skip_bad_files,
-            advance=advance,
-        )
+    if read_timeout is not None:
+        settings = settings.model_copy(update={"read_timeout": read_timeout})
+    paths = input_paths(files, files_from)
+    sample = Sample(process=process, label=label, mass=mass)
+    done = run_production(
+        "image-objects",
+        paths,
+        output,
+        given_options(executor, workers, scheduler, site),
+        (limit_files, limit_chunks),
+        partial(convert_objects, paths, output, sample, settings),
+        skip_bad_files=skip_bad_files,
+    )
     lepton = f"a lepton above {done.selection.lepton_pt_min:g} GeV"
     typer.echo(f"{output}: {done.events_selected} of {done.events_read} events with {lepton}")
     for branches in done.branches:
         typer.echo(f"branches: {', '.join(branches.names())}")
-    for bad in done.skipped_files:
-        typer.echo(f"skipped {bad.path}: {bad.cause}", err=True)

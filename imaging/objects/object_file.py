@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from darktrigger.config import StrictModel
 from darktrigger.errors import BadValueError, UnreadableFileError
 from darktrigger.files import atomic_path
-from imaging.image_file import SkippedFile
+from darktrigger.inputs import SkippedFile
 from imaging.image_set import COLUMNS
 from imaging.objects.branches import ObjectBranches, ObjectConfig
 from imaging.objects.layout import MEMBERS, N_INPUTS, N_SLOTS

@@ -7,7 +7,7 @@ from coffea.processor.executor import WorkItem
 
 from analysis.executors import Failure, OrderedExecutor, cut, guarded, tree_sum
 from darktrigger.errors import AnalysisError, BadValueError, UnreadableFileError
-from imaging.image_file import SkippedFile
+from darktrigger.inputs import SkippedFile
 
 
 def items(*names: str) -> list[WorkItem]:

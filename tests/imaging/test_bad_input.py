@@ -10,7 +10,7 @@ import pytest
 import uproot
 from typer.testing import CliRunner
 
-import imaging.parts
+import imaging.convert
 from darktrigger.cli import app, main
 from darktrigger.errors import DarktriggerError, InputFileError
 from imaging.config import ImagingConfig, Selection
@@ -134,7 +134,7 @@ def test_a_file_that_vanishes_half_way(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(InputFileError, match=r"second\.root: no such file"):
         convert([str(first), str(second)], output, Sample(), ImagingConfig(), advance=lambda _: second.unlink())
 
-    build_images = imaging.parts.build_images
+    build_images = imaging.convert.build_images
 
     def cut_the_file(*arguments: object) -> object:
         with first.open("r+b") as stream:
@@ -142,7 +142,7 @@ def test_a_file_that_vanishes_half_way(tmp_path: Path, monkeypatch: pytest.Monke
         return build_images(*arguments)
 
     size = first.stat().st_size
-    monkeypatch.setattr(imaging.parts, "build_images", cut_the_file)
+    monkeypatch.setattr(imaging.convert, "build_images", cut_the_file)
     with pytest.raises(InputFileError, match=r"first\.root: (is truncated|cannot be read)"):
         convert([str(first)], output, Sample(), ImagingConfig(step_size="20 kB"))
     # What was read before waits to be taken up.

@@ -7,23 +7,24 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import imaging.convert
+import imaging.production
 from darktrigger.cli import app
 from darktrigger.errors import UnreadableFileError
 from darktrigger.executors import ExecutorConfig, open_executor
 from darktrigger.inputs import read_list, write_failed
 from darktrigger.run_report import RunReport
 from imaging.config import ImagingConfig, Selection
-from imaging.convert import Limits, Sample, convert
+from imaging.convert import Sample, convert
 from imaging.image_file import read_metadata
 from imaging.preprocess import look_at
+from imaging.production import Limits
 
 CONFIG = ImagingConfig(step_size="20 kB")
 
 
 @pytest.fixture(autouse=True)
 def _several_parts_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(imaging.convert, "_STEPS", 4)
+    monkeypatch.setattr(imaging.production, "_STEPS", 4)
 
 
 @pytest.fixture
@@ -134,14 +135,14 @@ def test_limits(paths: list[str], tmp_path: Path) -> None:
 def test_a_file_that_changes_while_it_is_read(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "qcd.root"
     path.write_bytes((data / "qcd.root").read_bytes())
-    make_part = imaging.convert.make_part
+    make_part = imaging.production.make_part
 
-    def swap(piece: imaging.convert.Piece) -> imaging.convert.Part:
+    def swap(piece: imaging.production.Piece) -> imaging.production.Part:
         part = make_part(piece)
         path.write_bytes((data / "svj3100.root").read_bytes())
         return part
 
-    monkeypatch.setattr(imaging.convert, "make_part", swap)
+    monkeypatch.setattr(imaging.production, "make_part", swap)
     with pytest.raises(UnreadableFileError, match=r"qcd\.root: changed while it was read"):
         convert([str(path)], tmp_path / "i.parquet", Sample(), ImagingConfig())
 
@@ -174,3 +175,26 @@ def test_a_report_adds_up_and_names_bad_files(paths: list[str], tmp_path: Path) 
     assert found["peak_memory"]["main"] > 10
     assert found["bad_files"] == [{"path": "bad.root", "cause": "is truncated"}]
     assert replace(report).data()["phases"].keys() == {"look at files", "image"}
+
+
+def test_jets_are_made_the_same_way(paths: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever does the work; what is done is taken up; failed files are listed."""
+    monkeypatch.setattr(imaging.production, "_STEPS", 1)
+    bad, config = tmp_path / "bad.root", tmp_path / "config.yaml"
+    bad.write_bytes(b"no ROOT file")
+    config.write_text("step_size: 60 kB\n")
+    call = ["image-jets", "--config", str(config), "--pt-min", "100"]
+    here, there = tmp_path / "here.parquet", tmp_path / "there.parquet"
+    spoiled = CliRunner().invoke(app, [*call, str(bad), *paths, "-o", str(here), "--skip-bad-files"])
+    assert spoiled.exit_code == 0
+    assert f"skipped {bad}: is not a ROOT file" in spoiled.stderr
+    assert read_list(f"{here}.failed.txt") == [str(bad)]
+    n_parts = len(list(Path(f"{here}.parts").iterdir()))
+    assert n_parts > 2
+    assert CliRunner().invoke(app, [*call, *paths, "-o", str(here)]).exit_code == 0
+    report = json.loads(Path(f"{here}.report.json").read_text())
+    assert report["tasks"] == report["tasks_taken_up"] == n_parts
+    assert not Path(f"{here}.failed.txt").exists()
+    assert not Path(f"{here}.parts").exists()
+    assert CliRunner().invoke(app, [*call, *paths, "-o", str(there), "--workers", "2"]).exit_code == 0
+    assert there.read_bytes() == here.read_bytes()
