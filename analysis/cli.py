@@ -149,6 +149,9 @@ def evaluate(
             "(default: that of label 0).",
         ),
     ] = None,
+    skip_bad_files: Annotated[
+        bool, typer.Option("--skip-bad-files", help="Leave bad image files out, and list them in failed.txt.")
+    ] = False,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Events of which dense images exist at a time (default: 16).")
     ] = None,
@@ -190,6 +193,7 @@ def evaluate(
         output,
         validate(EvaluationConfig, settings.model_dump() | changes, "command line"),
         reference=None if reference is None else Trigger(trigger_path(reference)),
+        skip_bad_files=skip_bad_files,
         executor=validate(ExecutorConfig, given_options(executor, workers, scheduler, site), "command line"),
     )
     report(written)

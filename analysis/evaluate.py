@@ -30,9 +30,10 @@ from analysis.evaluation.samples import BACKGROUND, LABEL_0_AS_SIGNAL, Key, Samp
 from analysis.evaluation.tables import auroc_table, fpr_table, rejection_table
 from analysis.scores import BASELINES, JET_BASELINES, OBJECT_BASELINES
 from analysis.trigger import Trigger
-from darktrigger.errors import AnalysisError
+from darktrigger.errors import AnalysisError, InputFileError
 from darktrigger.executors import ExecutorConfig, open_executor
 from darktrigger.files import fingerprint, write_json, write_text
+from darktrigger.inputs import SkippedFile, listed, write_failed
 from darktrigger.provenance import versions
 from darktrigger.run_report import RunReport
 from imaging.image_set import ImageSet
@@ -42,7 +43,7 @@ from imaging.jets.jet_set import JetSet
 from imaging.jets.jet_source import JetFile, open_jets
 from imaging.objects.object_set import ObjectSet
 
-PARTS_NAME, REPORT_NAME = "parts", "report.json"
+PARTS_NAME, REPORT_NAME, FAILED_NAME = "parts", "report.json", "failed.txt"
 
 #: Signal efficiency of the papers' false positive rates.
 _PAPER_TPR = 0.4
@@ -61,6 +62,7 @@ def evaluate(
     config: EvaluationConfig | None = None,
     *,
     reference: Trigger | None = None,
+    skip_bad_files: bool = False,
     executor: ExecutorConfig | None = None,
 ) -> list[Path]:
     """Compare every score, the models' and the physics baselines, on labelled images.
@@ -85,6 +87,8 @@ def evaluate(
     reference
         Model that the others are compressed versions of: adds the change in AUROC, latency and
         size against it.
+    skip_bad_files
+        Leave out image files that cannot be used, each as a whole, and name them in the report.
     executor
         Who scores the events, this process unless given; nothing depends on it.
 
@@ -103,15 +107,25 @@ def evaluate(
     config, folder = config or EvaluationConfig(), Path(out_dir)
     triggers = _with_reference(triggers, reference)
     models = group_models(triggers)
-    sources = _open(paths, triggers)
-    rows = rows_of(models, _baselines(sources[0]))
-    background = _background(config.background, sources)
     who = executor or ExecutorConfig()
     parts, report = folder / PARTS_NAME, RunReport("evaluate", who.model_dump())
+    sources = _open(paths, triggers, report, skip_bad_files=skip_bad_files)
+    rows = rows_of(models, _baselines(sources[0]))
+    background = _background(config.background, sources)
     with report.phase("score"), open_executor(who) as workforce:
-        samples = collect(triggers, sources, config, background, executor=workforce, parts=parts, report=report)
+        samples = collect(
+            triggers,
+            sources,
+            config,
+            background,
+            skip_bad_files=skip_bad_files,
+            executor=workforce,
+            parts=parts,
+            report=report,
+        )
     for trigger in triggers:
         trigger.check_unchanged()
+    sources = [source for source in sources if source.path not in report.bad_files]
     if config.weights == "unit":
         samples = {key: replace(sample, weight=np.ones(len(sample.weight))) for key, sample in samples.items()}
     benchmarks = _benchmarks(samples, sources)
@@ -160,6 +174,7 @@ def evaluate(
     report.bytes_read = sum(Path(source.path).stat().st_size for source in sources)
     report.columns = tuple(sorted({column for source in sources for column in source.columns}))
     report.write(folder / REPORT_NAME)
+    write_failed(folder / FAILED_NAME, report.bad_files)
     shutil.rmtree(parts, ignore_errors=True)
     return [*written, folder / "evaluation.json", folder / REPORT_NAME, *plots]
 
@@ -171,11 +186,25 @@ def _with_reference(triggers: Sequence[Trigger], reference: Trigger | None) -> l
     return [reference, *(trigger for trigger in triggers if trigger.fingerprint != reference.fingerprint)]
 
 
-def _open(paths: Sequence[str], triggers: Sequence[Trigger]) -> list[ImageSource | JetFile]:
-    sources = [open_jets(path) if is_jet_file(path) else open_images(path) for path in paths]
-    for source in sources:
-        for spec in (trigger.metadata.input for trigger in triggers):
-            source.require(spec.kind, sums_channels=spec.sums_channels)
+def _open(
+    paths: Sequence[str], triggers: Sequence[Trigger], report: RunReport, *, skip_bad_files: bool
+) -> list[ImageSource | JetFile]:
+    """Files that every model can be fed with; others, where they may be left out, go to the report."""
+    sources: list[ImageSource | JetFile] = []
+    for path in paths:
+        try:
+            source = open_jets(path) if is_jet_file(path) else open_images(path)
+            for spec in (trigger.metadata.input for trigger in triggers):
+                source.require(spec.kind, sums_channels=spec.sums_channels)
+        except InputFileError as error:
+            if not skip_bad_files:
+                raise
+            report.bad_files[path] = error.cause
+            continue
+        sources.append(source)
+    if not sources:
+        bad = [SkippedFile(path=path, cause=cause) for path, cause in report.bad_files.items()]
+        raise AnalysisError(f"no usable input file:\n{listed(bad)}")
     return sources
 
 

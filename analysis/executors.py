@@ -20,9 +20,10 @@ from coffea.processor.executor import ExecutorBase, WorkItem
 from analysis.parts import UnitStore
 from darktrigger.errors import AnalysisError, DarktriggerError, InputFileError
 from darktrigger.executors import HERE, Executor
-from darktrigger.inputs import SkippedFile
+from darktrigger.executors.resume import resumed
+from darktrigger.inputs import SkippedFile, listed
 from darktrigger.progress import progress
-from darktrigger.run_report import Meter, RunReport
+from darktrigger.run_report import RunReport
 from imaging.delphes_file import explain_read_errors
 
 logger = logging.getLogger(__name__)
@@ -138,29 +139,33 @@ class OrderedExecutor(ExecutorBase):
                 yield {"bad_files": {SkippedFile(path=error.path, cause=error.cause) for error in errors}}
 
     def _results(self, units: Sequence[Unit], function: Work) -> Iterator[UnitResult]:
-        """Results in the order of the units, those of an interrupted run from the store."""
-        work, store, report = partial(process_unit, function), self.store, self.report or RunReport("analyze")
-        known = [store is not None and store.has(unit.items) for unit in units]
-        todo = (unit for unit, is_known in zip(units, known, strict=True) if not is_known)
-        fresh = report.count(self.executor.map(Meter(work), todo))
-        for unit, is_known in zip(units, known, strict=True):
-            found = store.load(unit.items) if store and is_known else None
-            if found is not None:
-                report.taken_up += 1
-                report.tasks += 1
-                yield UnitResult(found)
-                continue
-            # Known and yet not found: it was damaged.
-            result = work(unit) if is_known else next(fresh)
-            if store and result.total is not None and not result.failures:
-                store.save(unit.items, result.total)
-            yield result
+        store = _Results(self.store) if self.store else None
+        report = self.report or RunReport("analyze")
+        return resumed(units, partial(process_unit, function), store, self.executor, report)
 
     def _tolerate(self, failure: Failure) -> InputFileError:
         logger.debug("worker: %s", failure.traceback)
         if self.skip_bad_files and isinstance(failure.error, InputFileError):
             return failure.error
         raise failure.error
+
+
+@dataclass(frozen=True)
+class _Results:
+    """Results of units as the store keeps them: those without a failure."""
+
+    store: UnitStore
+
+    def has(self, unit: Unit) -> bool:
+        return self.store.has(unit.items)
+
+    def load(self, unit: Unit) -> UnitResult | None:
+        total = self.store.load(unit.items)
+        return None if total is None else UnitResult(total)
+
+    def save(self, unit: Unit, result: UnitResult) -> None:
+        if result.total is not None and not result.failures:
+            self.store.save(unit.items, result.total)
 
 
 def tree_sum(parts: Iterable[Output]) -> Output | None:
@@ -177,11 +182,6 @@ def tree_sum(parts: Iterable[Output]) -> Output | None:
         level, left = stack.pop()
         stack.append((level, accumulate([last], left)))
     return stack[0][1] if stack else None
-
-
-def listed(bad_files: Iterable[SkippedFile]) -> str:
-    """One line a bad file."""
-    return "\n".join(f"  {bad.path}: {bad.cause}" for bad in sorted(bad_files, key=lambda bad: bad.path))
 
 
 def process_unit(function: Work, unit: Unit) -> UnitResult:

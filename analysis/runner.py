@@ -11,7 +11,7 @@ from coffea.processor import Runner
 
 from analysis.axes import ScoreAxis, count_axis, ht_axis, n_tracks_axis, score_axis
 from analysis.config import NO_LIMITS, AnalysisConfig, Limits
-from analysis.executors import OrderedExecutor, listed
+from analysis.executors import OrderedExecutor
 from analysis.fileset import Dataset
 from analysis.histograms import Booking, Histograms
 from analysis.parts import UnitStore
@@ -25,7 +25,7 @@ from darktrigger import __version__
 from darktrigger.errors import AnalysisError, UnreadableFileError
 from darktrigger.executors import open_executor
 from darktrigger.files import fingerprint, hash_of
-from darktrigger.inputs import SkippedFile, is_remote
+from darktrigger.inputs import SkippedFile, is_remote, listed
 from darktrigger.run_report import RunReport
 from imaging.events import Cutflow
 from imaging.patient_source import PatientSource

@@ -22,6 +22,11 @@ class SkippedFile(StrictModel):
     cause: str
 
 
+def listed(bad_files: Iterable[SkippedFile]) -> str:
+    """One line a bad file, in the order of their paths."""
+    return "\n".join(f"  {bad.path}: {bad.cause}" for bad in sorted(bad_files, key=lambda bad: bad.path))
+
+
 def is_remote(path: str | Path) -> bool:
     """Whether uproot has to fetch the path (``root://``, ``https://``, ...)."""
     return "://" in str(path)

@@ -77,6 +77,7 @@ def write_parquet(
         "compression_level": 1,
         "use_dictionary": False,
         "column_encoding": encodings,
+        "write_page_checksum": True,
     }
     with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema, **options) as parquet:
         yield RowWriter(parquet, to_table)
@@ -144,7 +145,7 @@ def open_parquet(path: str | Path, schema: pa.Schema, kind: str) -> Any:
         Not Parquet, damaged, or without the columns of the schema.
     """
     try:
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(path, page_checksum_verification=True)
     except FileNotFoundError:
         raise UnreadableFileError(path, "no such file") from None
     # Besides Arrow's own: names that are no UTF-8, sizes beyond memory.

@@ -15,7 +15,7 @@ from darktrigger.config import StrictModel
 from darktrigger.errors import DarktriggerError, InputFileError, UnreadableFileError
 from darktrigger.executors import HERE, Executor
 from darktrigger.files import fingerprint
-from darktrigger.inputs import SkippedFile, is_remote
+from darktrigger.inputs import SkippedFile, is_remote, listed
 from darktrigger.memory import keep_freed_memory
 from darktrigger.run_report import Meter, RunReport
 from imaging.events import NO_EVENTS, Cutflow
@@ -205,8 +205,7 @@ def produce(
                 made.done.append(result)
             advance(1)
         if not made.done:
-            causes = "\n".join(f"  {bad.path}: {bad.cause}" for bad in made.skipped)
-            raise DarktriggerError(f"no usable input file:\n{causes}")
+            raise DarktriggerError(f"no usable input file:\n{listed(made.skipped)}")
         metadata = describe(made)
         writer.write_metadata(metadata)
     _tell(report, made)

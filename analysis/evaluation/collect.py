@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +29,12 @@ from analysis.evaluation.samples import (
 from analysis.scores import baseline_scores, baselines_of, finite, oriented
 from analysis.trigger import Trigger
 from darktrigger import __version__
-from darktrigger.errors import UnreadableFileError
+from darktrigger.errors import InputFileError, UnreadableFileError
 from darktrigger.executors import HERE, Executor
+from darktrigger.executors.resume import resumed
 from darktrigger.files import fingerprint, hash_of
 from darktrigger.progress import progress
-from darktrigger.run_report import Meter, RunReport
+from darktrigger.run_report import RunReport
 from imaging.image_set import ImageSet
 from imaging.image_source import ImageSource
 from imaging.jets.jet_set import JetSet
@@ -127,12 +130,34 @@ class Collector:
         )
 
 
+@dataclass(frozen=True)
+class _Store:
+    """Samples of pieces, each in a file that is named by all that decides them."""
+
+    folder: Path
+    collector: Collector
+
+    def _path(self, piece: Piece) -> Path:
+        return self.folder / f"{self.collector.key(piece)[:32]}.npz"
+
+    def has(self, piece: Piece) -> bool:
+        return self._path(piece).exists()
+
+    def load(self, piece: Piece) -> dict[Key, Sample] | None:
+        return load_samples(self._path(piece))
+
+    def save(self, piece: Piece, result: dict[Key, Sample] | InputFileError) -> None:
+        if not isinstance(result, InputFileError):
+            save_samples(self._path(piece), result)
+
+
 def collect(
     triggers: Sequence[Trigger],
     sources: Sequence[ImageSource | JetFile],
     config: EvaluationConfig,
     background: int = 0,
     *,
+    skip_bad_files: bool = False,
     executor: Executor = HERE,
     parts: Path | None = None,
     report: RunReport | None = None,
@@ -149,6 +174,8 @@ def collect(
         Which events to use, how many at a time, and how many to keep with their reconstructions.
     background
         Label of the class that is background.
+    skip_bad_files
+        Leave out a file that turns out to be damaged, as a whole, and tell the report.
     executor
         Who does the work; the result does not depend on it.
     parts
@@ -159,7 +186,7 @@ def collect(
     Raises
     ------
     InputFileError
-        A damaged file.
+        A damaged file, unless those are left out.
     AnalysisError
         A model gives NaN or infinity for some event.
     """
@@ -170,37 +197,47 @@ def collect(
         for source, content in ((source, fingerprint(source.path)) for source in sources)
         for rows in source.pieces(_PIECE)
     ]
+    store = _Store(parts, collector) if parts else None
+    scored = partial(_guarded, collector)
+    results: Iterator[dict[Key, Sample] | InputFileError] = resumed(pieces, scored, store, executor, report)
     gathered: dict[Key, _Parts] = {}
     with progress("evaluating", len(pieces)) as advance:
-        for samples in _samples(pieces, collector, executor, parts, report):
-            for key, sample in samples.items():
-                gathered.setdefault(key, _Parts()).extend(sample, config.examples)
-            report.events += sum(len(sample.weight) for sample in samples.values())
-            advance(1)
-    for piece in pieces:
-        if fingerprint(piece.source.path) != piece.content:
-            raise UnreadableFileError(piece.source.path, "changed while it was read; run the command again")
+        for source, of_file in groupby(zip(pieces, results, strict=True), key=lambda pair: pair[0].source):
+            found: list[tuple[Piece, dict[Key, Sample]]] = []
+            error: InputFileError | None = None
+            for piece, result in of_file:
+                advance(1)
+                if isinstance(result, InputFileError):
+                    error = error or result
+                else:
+                    found.append((piece, result))
+            error = error or _changed(source, found)
+            if error and not skip_bad_files:
+                raise error
+            if error:
+                report.bad_files[source.path] = error.cause
+                continue
+            for _, samples in found:
+                for key, sample in samples.items():
+                    gathered.setdefault(key, _Parts()).extend(sample, config.examples)
+                report.events += sum(len(sample.weight) for sample in samples.values())
     return {key: gathered[key].joined() for key in sorted(gathered)}
 
 
-def _samples(
-    pieces: Sequence[Piece], collector: Collector, executor: Executor, folder: Path | None, report: RunReport
-) -> Iterator[dict[Key, Sample]]:
-    """Samples of each piece, in order; those of an interrupted run from the folder."""
-    paths = [None if folder is None else folder / f"{collector.key(piece)[:32]}.npz" for piece in pieces]
-    stored = [None if path is None else load_samples(path) for path in paths]
-    todo = (piece for piece, found in zip(pieces, stored, strict=True) if found is None)
-    fresh = report.count(executor.map(Meter(collector), todo))
-    for path, found in zip(paths, stored, strict=True):
-        if found is not None:
-            report.tasks += 1
-            report.taken_up += 1
-            yield found
-            continue
-        samples = next(fresh)
-        if path is not None:
-            save_samples(path, samples)
-        yield samples
+def _guarded(collector: Collector, piece: Piece) -> dict[Key, Sample] | InputFileError:
+    """Samples of a piece, or why its file cannot be used; what is wrong with a model is raised."""
+    try:
+        return collector(piece)
+    except InputFileError as error:
+        if error.path != piece.source.path:
+            raise
+        return error
+
+
+def _changed(source: ImageSource | JetFile, found: Sequence[tuple[Piece, Any]]) -> InputFileError | None:
+    if any(fingerprint(source.path) != piece.content for piece, _ in found[:1]):
+        return UnreadableFileError(source.path, "changed while it was read; run the command again")
+    return None
 
 
 def _by_sample(events: Any, background: int) -> Iterator[tuple[Key, Any]]:

@@ -67,7 +67,10 @@ class ObjectMetadata(StrictModel):
 @contextmanager
 def write_object_file(path: str | Path) -> Iterator[RowWriter[ObjectSet]]:
     """Open an object file for writing; it appears under its name only when complete."""
-    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as parquet:
+    with (
+        atomic_path(path) as temporary,
+        pq.ParquetWriter(temporary, SCHEMA, compression="zstd", write_page_checksum=True) as parquet,
+    ):
         yield RowWriter(parquet, to_object_table)
 
 

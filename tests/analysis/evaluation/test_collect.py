@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analysis.evaluate import evaluate
 from analysis.evaluation import collect as module
 from analysis.evaluation.collect import collect
 from analysis.evaluation.config import EvaluationConfig
 from analysis.evaluation.samples import Key, Sample
 from analysis.trigger import Trigger
+from darktrigger.errors import AnalysisError, InputFileError
 from darktrigger.executors import ExecutorConfig, open_executor
+from darktrigger.inputs import read_list
 from darktrigger.run_report import RunReport
 from imaging.image_source import ImageSource, open_images
 
@@ -83,3 +86,29 @@ def test_who_does_the_work_does_not_matter(
 ) -> None:
     with open_executor(who) as executor:
         assert same(collect(triggers, sources, CONFIG, executor=executor), collect(triggers, sources, CONFIG))
+
+
+def test_bad_files_are_left_out_as_a_whole(
+    triggers: list[Trigger], images: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that cannot be opened, one for other models, and one that is damaged behind its first piece."""
+    monkeypatch.setattr(module, "_PIECE", 10)
+    good = [str(images[name]) for name in ("qcd", "suep1000")]
+    content = bytearray(images["qcd"].read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 400] = bytes(400)
+    damaged, broken = tmp_path / "damaged.parquet", tmp_path / "broken.parquet"
+    damaged.write_bytes(content)
+    broken.write_bytes(b"PAR1")
+    monkeypatch.setattr("analysis.evaluate.draw_evaluation", lambda *_: [])
+    for path in (damaged, broken):
+        with pytest.raises(InputFileError, match=path.name):
+            evaluate(triggers, [*good, str(path)], tmp_path / "strict", CONFIG)
+    evaluate(triggers, [good[0], str(damaged), good[1], str(broken)], tmp_path / "out", CONFIG, skip_bad_files=True)
+    assert read_list(tmp_path / "out" / "failed.txt") == [str(broken), str(damaged)]
+    evaluate(triggers, good, tmp_path / "reference", CONFIG)
+    assert not (tmp_path / "reference" / "failed.txt").exists()
+    for name in ("auroc.csv", "fpr.csv"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "reference" / name).read_bytes()
+    with pytest.raises(AnalysisError, match=r"no usable input file:\n  .*broken\.parquet"):
+        evaluate(triggers, [str(broken)], tmp_path / "none", CONFIG, skip_bad_files=True)
