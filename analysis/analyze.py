@@ -13,7 +13,7 @@ from analysis.histograms import Histograms
 from analysis.plots.gallery import draw_all
 from analysis.reading import fitted, reader_for
 from analysis.runner import Processed, process_fileset
-from analysis.scores import BASELINES, directions
+from analysis.scores import ALL_BASELINES, directions
 from analysis.store import read_histograms_json, write_histograms_json, write_histograms_root
 from analysis.summarise import (
     Samples,
@@ -27,10 +27,9 @@ from analysis.summarise import (
 from analysis.summary import DatasetSummary, ScoreSummary, Summary, TriggerSummary
 from analysis.trigger import Trigger
 from darktrigger.config import validate
-from darktrigger.errors import AnalysisError, ModelFileError
+from darktrigger.errors import AnalysisError
 from darktrigger.provenance import versions
 from darktrigger.run_report import RunReport
-from imaging.dense import INPUT_SHAPES, OBJECTS
 
 logger = logging.getLogger(__name__)
 
@@ -89,13 +88,7 @@ def analyze(
     AnalysisError
         No background, no signal, no selected background event, a figure that cannot be had, or a menu of
         another model.
-    ModelFileError
-        The model looks at jets.
     """
-    if trigger.metadata.input.kind not in (*INPUT_SHAPES, OBJECTS):
-        raise ModelFileError(
-            trigger.path, f"looks at '{trigger.metadata.input.kind}' images; analyze needs a model of events"
-        )
     for kind, present in (("background (label 0)", True), ("signal (label 1 or higher)", False)):
         if not any(dataset.metadata.is_background is present for dataset in datasets):
             raise AnalysisError(f"the fileset has no {kind} dataset")
@@ -185,7 +178,7 @@ def summarise(datasets: tuple[Dataset, ...], trigger: Trigger, config: AnalysisC
             input_kind=trigger.metadata.input.kind,
         ),
         scores={
-            name: ScoreSummary(source="baseline" if name in BASELINES else "model", direction=direction)
+            name: ScoreSummary(source="baseline" if name in ALL_BASELINES else "model", direction=direction)
             for name, direction in scores.items()
         },
         datasets={

@@ -12,12 +12,22 @@ from analysis.menu import Menu, read_menu
 from darktrigger.config import StrictModel
 from imaging.branches import BranchOverride
 from imaging.config import Selection
+from imaging.jets.config import JetConfig
 from imaging.objects.branches import ObjectConfig
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
-#: Names in :data:`analysis.scores.BASELINES`.
-BaselineName = Literal["n_tracks", "lit_pixels", "hcal_cells", "total_e_t_trk", "total_e_t_ecal", "total_e_t_hcal"]
+#: Names in :data:`analysis.scores.ALL_BASELINES`.
+BaselineName = Literal[
+    "n_tracks",
+    "lit_pixels",
+    "hcal_cells",
+    "total_e_t_trk",
+    "total_e_t_ecal",
+    "total_e_t_hcal",
+    "n_constituents",
+    "jet_mass",
+]
 
 
 class ExecutorConfig(darktrigger.executors.ExecutorConfig):
@@ -107,6 +117,8 @@ class AnalysisConfig(StrictModel):
         As for images.
     objects
         Selection and branches of a trigger of input kind "objects", in the place of those.
+    jets
+        The same for one of input kind "jet", which looks at the hardest jet of an event.
     scores
         Scores of the model to analyse; all where empty.
     baselines
@@ -131,6 +143,7 @@ class AnalysisConfig(StrictModel):
     selection: Selection = Selection()
     branches: BranchOverride = BranchOverride()
     objects: ObjectConfig = ObjectConfig()
+    jets: JetConfig = JetConfig()
     tree: str = "Delphes"
     scores: tuple[str, ...] = ()
     baselines: tuple[BaselineName, ...] = ("n_tracks", "lit_pixels")

@@ -1,4 +1,4 @@
-"""From Delphes branches to what the trigger looks at: images, or objects."""
+"""From Delphes branches to what the trigger looks at: images, objects, or jets."""
 
 from __future__ import annotations
 
@@ -9,19 +9,25 @@ from typing import Any, Protocol
 import awkward as ak
 
 from analysis.config import AnalysisConfig
-from analysis.scores import BASELINES, channels_needed
+from analysis.scores import BASELINES, JET_BASELINES, OBJECT_BASELINES, channels_needed
 from analysis.trigger import Trigger
 from imaging.branches import BranchOverride, find_branches
 from imaging.config import Selection
 from imaging.events import Cutflow, build_images
 from imaging.image_set import ImageSet, concatenate_sets
+from imaging.jets.config import JetConfig
+from imaging.jets.leading_jet import (
+    JetEvents,
+    build_jet_events,
+    concatenate_jet_events,
+    find_jet_event_branches,
+)
 from imaging.objects.branches import ObjectConfig, find_object_branches
 from imaging.objects.events import build_objects
 from imaging.objects.object_set import ObjectSet, concatenate_objects
-from imaging.sparse import CHANNELS
 
-#: Events as either kind of model wants them.
-EventSet = ImageSet | ObjectSet
+#: Events as any kind of model wants them.
+EventSet = ImageSet | ObjectSet | JetEvents
 
 
 class Reader(Protocol):
@@ -99,16 +105,50 @@ class ObjectReader:
         return concatenate_objects(parts)
 
 
+@dataclass(frozen=True)
+class JetReader:
+    """The hardest jet of each event."""
+
+    config: JetConfig
+
+    @property
+    def selection_label(self) -> str:
+        """Window of the jet."""
+        window = self.config.selection
+        return f"jet {window.pt_min:g} to {window.pt_max:g} GeV"
+
+    def branches(self, available: Collection[str], source: str) -> list[str]:
+        """See :class:`Reader`."""
+        return find_jet_event_branches(available, self.config.branches, source).names()
+
+    def build(
+        self, arrays: Mapping[str, ak.Array], available: Collection[str], source: str, first_entry: int = 0
+    ) -> tuple[EventSet, Cutflow]:
+        """See :class:`Reader`."""
+        chosen = find_jet_event_branches(available, self.config.branches, source)
+        return build_jet_events(arrays, chosen, self.config.selection, source, first_entry)
+
+    def joined(self, parts: list[Any]) -> EventSet:
+        """See :class:`Reader`."""
+        return concatenate_jet_events(parts)
+
+
 def reader_for(trigger: Trigger, config: AnalysisConfig) -> Reader:
     """What makes the events that a trigger looks at."""
     if trigger.takes_objects:
         return ObjectReader(config.objects)
+    if trigger.takes_jets:
+        return JetReader(config.jets)
     return ImageReader(config.selection, config.branches, channels_needed(trigger, config.baselines))
 
 
 def fitted(config: AnalysisConfig, trigger: Trigger) -> AnalysisConfig:
-    """The same settings without baselines that need images, where the trigger looks at objects."""
-    if not trigger.takes_objects:
-        return config
-    kept = tuple(name for name in config.baselines if not BASELINES[name].columns & set(CHANNELS))
-    return config.model_copy(update={"baselines": kept})
+    """The same settings with the baselines that what the trigger looks at has: fewer for objects, others for jets."""
+    wanted = (*config.baselines, *JET_BASELINES) if trigger.takes_jets else config.baselines
+    available = BASELINES
+    if trigger.takes_jets:
+        available = OBJECT_BASELINES | JET_BASELINES
+    elif trigger.takes_objects:
+        available = OBJECT_BASELINES
+    known = tuple(dict.fromkeys(name for name in wanted if name in available))
+    return config.model_copy(update={"baselines": known})

@@ -19,7 +19,7 @@ from analysis.processor import TriggerProcessor
 from analysis.reading import reader_for
 from analysis.scan import ScannedFile, first_scores, scan_files, work_items
 from analysis.schema import PlainDelphesSchema
-from analysis.scores import BASELINES, directions
+from analysis.scores import ALL_BASELINES, directions
 from analysis.trigger import Trigger
 from darktrigger import __version__
 from darktrigger.errors import AnalysisError, UnreadableFileError
@@ -143,7 +143,7 @@ def book(files: Sequence[ScannedFile], trigger: Trigger, config: AnalysisConfig)
     samples = first_scores(files, trigger, config).values()
     axes: dict[str, ScoreAxis] = {
         name: count_axis(name, config.axes)
-        if name in BASELINES and BASELINES[name].is_count
+        if name in ALL_BASELINES and ALL_BASELINES[name].is_count
         else score_axis(name, [sample[name] for sample in samples], config.axes)
         for name in wanted
     }
@@ -160,6 +160,7 @@ def _store(
         "selection": config.selection.model_dump(mode="json"),
         "branches": config.branches.model_dump(mode="json"),
         "objects": config.objects.model_dump(mode="json"),
+        "jets": config.jets.model_dump(mode="json"),
         "menu": config.menu and config.menu.model_dump(mode="json"),
         "baselines": config.baselines,
         "batch_size": config.executor.batch_size,

@@ -15,6 +15,7 @@ from darktrigger.errors import AnalysisError
 from imaging.dense import coarse_pixels
 from imaging.image_set import ImageSet
 from imaging.jets.jet_set import JetSet
+from imaging.jets.leading_jet import JetEvents
 from imaging.objects.object_set import ObjectSet
 from imaging.sparse import CHANNELS
 
@@ -76,12 +77,12 @@ BASELINES: dict[str, Baseline] = {
 }
 
 
-def n_constituents(jets: JetSet) -> FloatArray:
+def n_constituents(jets: JetSet | JetEvents) -> FloatArray:
     """Number of constituents of a jet."""
     return jets.n_constituents.astype(np.float32)
 
 
-def jet_mass(jets: JetSet) -> FloatArray:
+def jet_mass(jets: JetSet | JetEvents) -> FloatArray:
     """Mass of a jet, GeV."""
     return jets.jet_mass.astype(np.float32)
 
@@ -99,8 +100,14 @@ OBJECT_BASELINES: dict[str, Baseline] = {
 }
 
 
-def baselines_of(events: ImageSet | JetSet | ObjectSet) -> dict[str, Baseline]:
-    """Scores that need no model, of images, of jets or of objects."""
+#: All of them.
+ALL_BASELINES: dict[str, Baseline] = BASELINES | JET_BASELINES
+
+
+def baselines_of(events: ImageSet | JetSet | ObjectSet | JetEvents) -> dict[str, Baseline]:
+    """Scores that need no model, of images, of jets, of objects, or of events by their jet."""
+    if isinstance(events, JetEvents):
+        return OBJECT_BASELINES | JET_BASELINES
     if isinstance(events, ObjectSet):
         return OBJECT_BASELINES
     return JET_BASELINES if isinstance(events, JetSet) else BASELINES
@@ -114,7 +121,7 @@ def directions(trigger: Trigger, baselines: Iterable[str] = BASELINES) -> dict[s
     AnalysisError
         The model claims the name of a baseline.
     """
-    taken = [name for name in BASELINES if name in trigger.directions]
+    taken = [name for name in ALL_BASELINES if name in trigger.directions]
     if taken:
         raise AnalysisError(f"{trigger.path}: score name '{taken[0]}' is reserved for the baseline of that name")
     return trigger.directions | dict.fromkeys(baselines, Direction.HIGHER)
@@ -122,7 +129,7 @@ def directions(trigger: Trigger, baselines: Iterable[str] = BASELINES) -> dict[s
 
 def channels_needed(trigger: Trigger, baselines: Collection[str]) -> frozenset[str]:
     """Channels that the model and the baselines look at."""
-    return frozenset(trigger.channels).union(*(BASELINES[name].columns & set(CHANNELS) for name in baselines))
+    return frozenset(trigger.channels).union(*(ALL_BASELINES[name].columns & set(CHANNELS) for name in baselines))
 
 
 def oriented(scores: Mapping[str, FloatArray], signs: Mapping[str, Direction]) -> dict[str, FloatArray]:
@@ -130,7 +137,9 @@ def oriented(scores: Mapping[str, FloatArray], signs: Mapping[str, Direction]) -
     return {name: values * np.float32(signs[name].sign) for name, values in scores.items()}
 
 
-def baseline_scores(events: ImageSet | JetSet | ObjectSet, names: Iterable[str] | None = None) -> dict[str, FloatArray]:
+def baseline_scores(
+    events: ImageSet | JetSet | ObjectSet | JetEvents, names: Iterable[str] | None = None
+) -> dict[str, FloatArray]:
     """Baselines of events, all of their kind unless named, shape (n,) each."""
     known = baselines_of(events)
     return {name: known[name].function(events) for name in (known if names is None else names)}
@@ -151,7 +160,7 @@ def finite(scores: dict[str, FloatArray], path: str) -> dict[str, FloatArray]:
 
 
 def event_scores(
-    trigger: Trigger, events: ImageSet | ObjectSet, batch_size: int, baselines: Iterable[str] = BASELINES
+    trigger: Trigger, events: ImageSet | ObjectSet | JetEvents, batch_size: int, baselines: Iterable[str] = BASELINES
 ) -> dict[str, FloatArray]:
     """Oriented scores of the model and the baselines, shape (n,) each.
 

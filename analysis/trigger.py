@@ -19,6 +19,7 @@ from darktrigger.files import fingerprint, fingerprint_of
 from darktrigger.names import label_problem, name_problem, shortened
 from imaging.dense import OBJECTS, EventImages, model_input
 from imaging.input_shapes import ALL_INPUT_CHANNELS, ALL_INPUT_SHAPES
+from imaging.jets.dense import JET_INPUT_SHAPES
 
 METADATA_KEY = "darktrigger"
 
@@ -145,6 +146,11 @@ class Trigger:
     def takes_objects(self) -> bool:
         """Whether the model is fed with leptons, jets and missing E_T in the place of images."""
         return self.metadata.input.kind == OBJECTS
+
+    @property
+    def takes_jets(self) -> bool:
+        """Whether the model is fed with jets in the place of events."""
+        return self.metadata.input.kind in JET_INPUT_SHAPES
 
     @property
     def has_reconstruction(self) -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from darktrigger.errors import BadValueError
 from imaging.branches import BranchMap, DepositBranches
 from imaging.config import Selection
-from imaging.grid import Grid
+from imaging.grid import FINE, Grid
 from imaging.image_set import COLUMNS, ImageSet
 from imaging.sparse import CHANNELS, GRIDS, Deposits, SparseImages, pixels
 
@@ -99,6 +99,18 @@ def one_per_event(arrays: Mapping[str, ak.Array], name: str, source: str) -> NDA
         event = int(np.flatnonzero(counts != 1)[0])
         raise BadValueError(source, f"branch {name} holds {counts[event]} values in event {event}, expected 1")
     return finite(array, name, source)
+
+
+def count_tracks(
+    arrays: Mapping[str, ak.Array], eta: str | None, pileup: str | None, n_events: int
+) -> NDArray[np.int64]:
+    """Tracks inside the tracker's images, without pile-up, shape (n,), by branch names; 0 where a file has none."""
+    if eta is None:
+        return np.zeros(n_events, dtype=np.int64)
+    counted = abs(arrays[eta]) < FINE.eta_max
+    if pileup:
+        counted = counted & (arrays[pileup] == 0)
+    return np.asarray(ak.to_numpy(ak.sum(counted, axis=1)), dtype=np.int64)
 
 
 def _deposits(

@@ -29,7 +29,7 @@ from analysis.plots.roc import RocSeries, draw_roc
 from analysis.plots.style import save, styled
 from analysis.plots.sums import SumSample, draw_sums
 from analysis.roc import auroc, roc_curve
-from analysis.scores import BASELINES, JET_BASELINES
+from analysis.scores import ALL_BASELINES
 from imaging.jets.dense import JET
 
 #: What a picture of all masses shows: so many scores of models, the best first, and these baselines.
@@ -145,7 +145,7 @@ def _distributions(found: Evaluated, row: Row) -> dict[Key, Binned]:
     """Histograms of a score on a common axis."""
     config = AxisConfig()
     events = {key: known(row.columns[0], sample) for key, sample in found.samples.items()}
-    if not row.model and (BASELINES | JET_BASELINES)[row.score].is_count:
+    if not row.model and ALL_BASELINES[row.score].is_count:
         axis = count_axis(row.score, config).fine
     else:
         axis = score_axis(row.score, [values for values, _ in events.values()], config).fine

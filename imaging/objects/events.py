@@ -9,8 +9,7 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.events import Cutflow, finite, one_per_event
-from imaging.grid import FINE
+from imaging.events import Cutflow, count_tracks, finite, one_per_event
 from imaging.image_set import COLUMNS
 from imaging.objects.branches import ObjectBranches, ObjectConfig
 from imaging.objects.layout import MEMBERS, N_INPUTS, SLOTS, slot_range
@@ -60,7 +59,7 @@ def build_objects(
     passed = (objects_NSM[:, leptons, 0] > config.lepton_pt_min).any(1)
     n_selected = int(passed.sum())
     columns: dict[str, NDArray[Any]] = {
-        "n_tracks": _n_tracks(arrays, branches, len(met_N))[passed],
+        "n_tracks": count_tracks(arrays, branches.tracks, branches.pileup, len(met_N))[passed],
         "ht": ht[passed],
         "weight": weight[passed],
         "label": np.zeros(n_selected),
@@ -82,13 +81,3 @@ def _hardest(arrays: Mapping[str, ak.Array], names: list[str], slots: int, sourc
         padded = ak.fill_none(ak.pad_none(arrays[name][order], slots, axis=1, clip=True), 0.0)
         columns.append(np.asarray(ak.to_numpy(padded), dtype=np.float32))
     return np.stack(columns, axis=2)
-
-
-def _n_tracks(arrays: Mapping[str, ak.Array], branches: ObjectBranches, n_events: int) -> NDArray[np.int64]:
-    """Tracks inside the tracker's images, without pile-up, shape (n,); 0 where the file has none."""
-    if branches.tracks is None:
-        return np.zeros(n_events, dtype=np.int64)
-    counted = abs(arrays[branches.tracks]) < FINE.eta_max
-    if branches.pileup:
-        counted = counted & (arrays[branches.pileup] == 0)
-    return np.asarray(ak.to_numpy(ak.sum(counted, axis=1)), dtype=np.int64)

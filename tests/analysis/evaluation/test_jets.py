@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import yaml
 from onnx import TensorProto, helper, numpy_helper
 from scipy.sparse import csr_array
 from typer.testing import CliRunner
 
-from analysis.analyze import analyze
 from analysis.cli import app
-from analysis.config import AnalysisConfig
 from analysis.evaluate import evaluate
 from analysis.evaluation.config import DominanceConfig, EvaluationConfig
 from analysis.evaluation.mmd import squared_mmd
 from analysis.trigger import Trigger
-from darktrigger.errors import AnalysisError, InputFileError, ModelFileError
-from imaging.jets.config import JetSelection
+from darktrigger.errors import AnalysisError, InputFileError
+from imaging.jets.config import JetConfig, JetSelection
+from imaging.jets.convert import JetSample, convert_jets
 from imaging.jets.jet_file import JetMetadata, read_jet_files, write_jet_file
 from imaging.jets.jet_set import JET_COLUMNS, JetSet
 
@@ -173,9 +173,40 @@ def test_models_and_files_have_to_fit(jet_model: Path, trigger_path: Path, jet_f
         evaluate([Trigger(jet_model)], [str(images["qcd"])], "unused", QUICK)
 
 
-def test_analyze_needs_a_model_of_events(jet_model: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match="looks at 'jet' images; analyze needs a model of events"):
-        analyze((), Trigger(jet_model), AnalysisConfig(), tmp_path)
+def test_a_jet_model_runs_in_the_analysis(jet_model: Path, data: Path, tmp_path: Path) -> None:
+    """Events by their hardest jet: the figures are those of jet image files of the same events."""
+    selection = JetSelection(pt_min=200.0, pt_max=3000.0)
+    labels = {"qcd": 0, "svj3100": 6}
+    fileset = {
+        name: {"files": [str(data / f"{name}.root")], "metadata": {"process": name, "label": label}}
+        for name, label in labels.items()
+    }
+    (tmp_path / "fileset.yaml").write_text(yaml.safe_dump(fileset))
+    config = {"jets": {"selection": selection.model_dump()}, "background_efficiencies": [0.1]}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    call = ["analyze", str(tmp_path / "fileset.yaml"), "--trigger", str(jet_model), "-o", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, [*call, "--config", str(tmp_path / "config.yaml")])
+    assert done.exit_code == 0, done.output
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    found = summary["signals"]["svj3100"]
+    assert set(found) == {"energy", "n_tracks", "n_constituents", "jet_mass"}
+    jets = []
+    for name, label in labels.items():
+        path, sample = tmp_path / f"{name}.parquet", JetSample(process=name, label=label)
+        convert_jets([str(data / f"{name}.root")], path, sample, JetConfig(selection=selection))
+        jets.append(read_jet_files([path]))
+        selected = summary["datasets"][name]["cutflow"][1]
+        assert selected["name"] == "jet 200 to 3000 GeV"
+        assert selected["events"] == len(jets[-1]) > 10
+    columns = {
+        "energy": [part.images.sum(axis=1) for part in jets],
+        "n_constituents": [part.n_constituents.astype(float) for part in jets],
+        "jet_mass": [part.jet_mass for part in jets],
+    }
+    for score, (background, signal) in columns.items():
+        ordered = (signal[:, None] > background) + 0.5 * (signal[:, None] == background)
+        area = np.average(ordered, weights=np.broadcast_to(jets[0].weight, ordered.shape))
+        assert found[score]["auroc"]["value"] == pytest.approx(area, abs=0.002)
 
 
 def test_mmd_of_gaussians() -> None:
