@@ -15,7 +15,7 @@ from darktrigger.errors import ConfigError
 from darktrigger.files import write_text
 from darktrigger.inputs import expand_paths, is_remote
 from darktrigger.names import label_problem, name_problem, shortened
-from imaging.convert import LABELS
+from imaging.sample import LABELS
 from imaging.split import EntrySplit
 
 

@@ -18,7 +18,8 @@ from generation.delphes_binary import write_hepmc
 from generation.events import concatenate_events
 from generation.processes.suep import Suep
 from imaging.config import ImagingConfig
-from imaging.convert import Sample, convert
+from imaging.convert import convert
+from imaging.sample import Sample
 
 DATA = Path(__file__).parents[1] / "tests" / "data"
 _SAMPLES = {"qcd": Sample(process="qcd"), "suep1000": Sample(process="suep", mass=1000.0)}

@@ -28,9 +28,10 @@ import uproot
 from darktrigger.memory import keep_freed_memory
 from imaging.branches import BranchMap, BranchOverride, find_branches
 from imaging.config import ImagingConfig
-from imaging.convert import Sample, convert
+from imaging.convert import convert
 from imaging.delphes_file import open_delphes
 from imaging.grid import BLOCK, ETA_PADDING, FINE, HCAL
+from imaging.sample import Sample
 
 ROUNDS = 5
 LOOP_EVENTS = 100

@@ -25,9 +25,10 @@ from torch import Tensor
 from analysis.trigger import Trigger
 from benchmarks.plain_codae import PlainCoDAE
 from imaging.config import ImagingConfig
-from imaging.convert import Sample, convert
+from imaging.convert import convert
 from imaging.dense import model_input
 from imaging.image_file import read_image_file
+from imaging.sample import Sample
 from ml.export import Scorer, to_onnx
 from ml.models import student
 from ml.models.codae import SCORES, CoDAE, CoDAEConfig

@@ -28,7 +28,8 @@ from torch import nn
 from benchmarks.plain_codae import PlainCoDAE
 from darktrigger.memory import keep_freed_memory
 from imaging.config import ImagingConfig
-from imaging.convert import Sample, convert
+from imaging.convert import convert
+from imaging.sample import Sample
 from ml.augmentation import augment, draw
 from ml.data import ImageData, load_background
 from ml.models.codae import CoDAE, CoDAEConfig

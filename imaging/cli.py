@@ -58,7 +58,8 @@ def image(
     """
     from darktrigger.config import load_config
     from imaging.config import ImagingConfig, Selection
-    from imaging.convert import Sample, convert
+    from imaging.convert import convert
+    from imaging.sample import Sample
 
     settings = load_config(ImagingConfig, config)
     if ht_min is not None:

@@ -10,10 +10,9 @@ from typing import Any
 import pyarrow as pa
 from pydantic import Field
 
-from darktrigger.config import StrictModel
-from darktrigger.inputs import SkippedFile
 from imaging.branches import BranchMap
 from imaging.config import Selection
+from imaging.event_file import EventMetadata
 from imaging.grid import FINE, HCAL, Grid
 from imaging.image_set import COLUMNS, ImageSet, concatenate_sets
 from imaging.parquet_file import (
@@ -39,34 +38,12 @@ def _describe(grid: Grid) -> dict[str, int | float]:
     return {"n_eta": grid.n_eta, "n_phi": grid.n_phi, "eta_max": grid.eta_max}
 
 
-class SourceFile(StrictModel):
-    """One Delphes file that went into an image file."""
-
-    path: str
-    fingerprint: str | None
-    tree_entries: int
-    events_selected: int
-    branches: BranchMap
-
-
-class ImageMetadata(StrictModel):
+class ImageMetadata(EventMetadata[BranchMap, Selection]):
     """What an image file says of itself."""
 
-    process: str
-    label_names: dict[int, str]
-    source_files: tuple[SourceFile, ...]
-    skipped_files: tuple[SkippedFile, ...]
-    tree_entries: int
-    events_read: int
-    events_selected: int
-    sum_of_weights_read: float
-    sum_of_weights_selected: float
     grid: dict[str, dict[str, int | float]] = Field(
         default_factory=lambda: {"fine": _describe(FINE), "hcal": _describe(HCAL)}
     )
-    selection: Selection
-    branches: tuple[BranchMap, ...]
-    versions: dict[str, str]
 
 
 @contextmanager

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imaging.row_set import RowSet, stacked_columns
 from imaging.sparse import SparseImages, concatenate
 
 
 @dataclass(frozen=True)
-class ImageSet:
+class ImageSet(RowSet):
     """Images and per-event columns of the image file (CONTRACTS.md, "Image file").
 
     Every column has shape (n,): ``n_tracks`` uint32, ``ht`` float32 (GeV), ``weight``
@@ -28,22 +29,6 @@ class ImageSet:
     label: NDArray[np.uint8]
     mass: NDArray[np.float32]
     entry: NDArray[np.uint64]
-
-    def __len__(self) -> int:
-        return len(self.ht)
-
-    def __getitem__(self, rows: slice | NDArray[Any]) -> ImageSet:
-        """Select events by slice, index array or mask."""
-        return ImageSet(*(getattr(self, field.name)[rows] for field in fields(self)))
-
-    def with_origin(self, *, label: int, mass: float, first_entry: int = 0) -> ImageSet:
-        """The same events, labelled, with entry numbers counted from ``first_entry``."""
-        return replace(
-            self,
-            label=np.full(len(self), label, dtype=np.uint8),
-            mass=np.full(len(self), mass, dtype=np.float32),
-            entry=self.entry + np.uint64(first_entry),
-        )
 
 
 #: Type of each per-event column, in the order of the image file.
@@ -60,8 +45,4 @@ COLUMNS: dict[str, np.dtype[Any]] = {
 def concatenate_sets(parts: Iterable[ImageSet]) -> ImageSet:
     """Stack consecutive chunks of events."""
     parts = list(parts)
-    columns = {
-        name: np.concatenate([getattr(part, name) for part in parts] or [np.empty(0)]).astype(dtype, copy=False)
-        for name, dtype in COLUMNS.items()
-    }
-    return ImageSet(concatenate(part.images for part in parts), **columns)
+    return ImageSet(concatenate(part.images for part in parts), **stacked_columns(parts, COLUMNS))

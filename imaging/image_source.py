@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from darktrigger.errors import InputFileError
-from imaging.convert import Sample
 from imaging.dense import INPUT_SHAPES, OBJECTS
 from imaging.image_file import iterate_image_file, read_metadata, read_row_groups
 from imaging.image_set import ImageSet
 from imaging.objects.object_file import CHALLENGE_SUFFIXES, is_object_file, iterate_object_file, object_label_names
 from imaging.objects.object_set import ObjectSet
 from imaging.paper_file import SUFFIX, TOTAL, read_paper_file
+from imaging.sample import Sample
 from imaging.sparse import CHANNELS
 
 

@@ -12,7 +12,8 @@ import uproot
 import yaml
 
 from imaging.config import ImagingConfig
-from imaging.convert import Sample, convert
+from imaging.convert import convert
+from imaging.sample import Sample
 
 DATA = Path(__file__).parents[2] / "tests" / "data"
 

@@ -29,8 +29,9 @@ from generation.config import GenerationConfig
 from generation.production import sidecar_of
 from generation.pythia import Normalisation, mean_of
 from generation.sample import generate_sample
-from imaging.convert import Sample, convert
+from imaging.convert import convert
 from imaging.display import draw_event, load_event
+from imaging.sample import Sample
 from imaging.split import EntrySplit
 from ml.config import run_config
 from ml.export import export_run

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
 from imaging.jets.grid import N_PIXELS
+from imaging.row_set import RowSet, stacked_columns
 
 
 @dataclass(frozen=True)
-class JetSet:
+class JetSet(RowSet):
     """Jet images and per-jet columns of the jet image file.
 
     ``images`` is a float32 CSR array (n, 1600), GeV: summed p_T of the constituents in each pixel after
@@ -37,13 +38,6 @@ class JetSet:
     entry: NDArray[np.uint64]
     jet: NDArray[np.uint8]
 
-    def __len__(self) -> int:
-        return len(self.pt)
-
-    def __getitem__(self, rows: slice | NDArray[Any]) -> JetSet:
-        """Select jets by slice, index array or mask."""
-        return JetSet(*(getattr(self, field.name)[rows] for field in fields(self)))
-
 
 #: Type of each per-jet column, in the order of the jet image file.
 JET_COLUMNS: dict[str, np.dtype[Any]] = {
@@ -63,10 +57,6 @@ JET_COLUMNS: dict[str, np.dtype[Any]] = {
 def concatenate_jets(parts: Iterable[JetSet]) -> JetSet:
     """Stack consecutive chunks of jets."""
     parts = list(parts)
-    columns = {
-        name: np.concatenate([getattr(part, name) for part in parts] or [np.empty(0)]).astype(dtype, copy=False)
-        for name, dtype in JET_COLUMNS.items()
-    }
-    if not parts:
-        return JetSet(csr_array((0, N_PIXELS**2), dtype=np.float32), **columns)
-    return JetSet(vstack([part.images for part in parts], format="csr"), **columns)
+    empty = csr_array((0, N_PIXELS**2), dtype=np.float32)
+    images = vstack([part.images for part in parts], format="csr") if parts else empty
+    return JetSet(images, **stacked_columns(parts, JET_COLUMNS))

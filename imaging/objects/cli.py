@@ -52,8 +52,8 @@ def image_objects(
     An interrupted call goes on where it was. OUTPUT.report.json says what the call cost.
     """
     from darktrigger.config import load_config
-    from imaging.convert import Sample
     from imaging.objects.convert import ObjectImagingConfig, convert_objects
+    from imaging.sample import Sample
 
     settings = load_config(ObjectImagingConfig, config)
     if lepton_pt_min is not None:

@@ -12,10 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from darktrigger.config import StrictModel
 from darktrigger.errors import BadValueError, UnreadableFileError
 from darktrigger.files import atomic_path
-from darktrigger.inputs import SkippedFile
+from imaging.event_file import EventMetadata
 from imaging.image_set import COLUMNS
 from imaging.objects.branches import ObjectBranches, ObjectConfig
 from imaging.objects.layout import MEMBERS, N_INPUTS, N_SLOTS
@@ -36,32 +35,10 @@ _PARTICLES = "Particles"
 _STEP = 1 << 14
 
 
-class ObjectSource(StrictModel):
-    """One Delphes file that went into an object file."""
+class ObjectMetadata(EventMetadata[ObjectBranches, ObjectConfig]):
+    """What an object file says of itself."""
 
-    path: str
-    fingerprint: str | None
-    tree_entries: int
-    events_selected: int
-    branches: ObjectBranches
-
-
-class ObjectMetadata(StrictModel):
-    """What an object file says of itself; as :class:`imaging.image_file.ImageMetadata`."""
-
-    process: str
-    label_names: dict[int, str]
-    source_files: tuple[ObjectSource, ...]
-    skipped_files: tuple[SkippedFile, ...]
-    tree_entries: int
-    events_read: int
-    events_selected: int
-    sum_of_weights_read: float
-    sum_of_weights_selected: float
     layout: str = "MissingET, 4 electrons, 4 muons, 10 jets: p_T (GeV), eta, phi"
-    selection: ObjectConfig
-    branches: tuple[ObjectBranches, ...]
-    versions: dict[str, str]
 
 
 @contextmanager

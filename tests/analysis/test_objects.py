@@ -17,9 +17,9 @@ from analysis.evaluation.config import DominanceConfig, EvaluationConfig
 from analysis.fileset import read_fileset
 from analysis.trigger import Trigger
 from darktrigger.errors import InputFileError
-from imaging.convert import Sample
 from imaging.objects.convert import ObjectImagingConfig, convert_objects
 from imaging.objects.object_file import read_object_files
+from imaging.sample import Sample
 
 N_EVENTS = 80
 

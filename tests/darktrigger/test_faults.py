@@ -22,9 +22,10 @@ from darktrigger.errors import DarktriggerError, ModelFileError, UnreadableFileE
 from darktrigger.files import atomic_path
 from darktrigger.pretrained import pretrained_models
 from imaging.config import ImagingConfig
-from imaging.convert import Sample, convert
+from imaging.convert import convert
 from imaging.image_file import read_image_file
 from imaging.preprocess import look_at
+from imaging.sample import Sample
 
 
 @contextmanager

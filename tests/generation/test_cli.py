@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 from darktrigger.errors import ConfigError, DarktriggerError, GenerationError, UnreadableFileError
 from generation.cli import app
 from imaging.config import ImagingConfig, Selection
-from imaging.convert import Sample, convert
+from imaging.convert import convert
+from imaging.sample import Sample
 
 SMALL = """
 batch_events: 4

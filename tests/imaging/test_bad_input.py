@@ -14,8 +14,9 @@ import imaging.convert
 from darktrigger.cli import app, main
 from darktrigger.errors import DarktriggerError, InputFileError
 from imaging.config import ImagingConfig, Selection
-from imaging.convert import Sample, convert
+from imaging.convert import convert
 from imaging.image_file import read_image_file, read_metadata
+from imaging.sample import Sample
 
 N_EVENTS = 3
 JAGGED = {

@@ -8,8 +8,9 @@ from typer.testing import CliRunner
 from darktrigger.cli import app
 from darktrigger.errors import DarktriggerError
 from imaging.config import ImagingConfig
-from imaging.convert import Sample, convert
+from imaging.convert import convert
 from imaging.display import draw_event, load_event
+from imaging.sample import Sample
 
 
 def test_picture_shows_six_panels_with_deposits(data: Path, tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import pytest
 from darktrigger.errors import BadValueError, DarktriggerError
 from imaging.branches import BranchMap, DepositBranches
 from imaging.config import Selection
-from imaging.convert import Sample
 from imaging.events import build_images
+from imaging.sample import Sample
 
 TOWERS = BranchMap(
     trk=DepositBranches(e_t="T.PT", eta="T.Eta", phi="T.Phi", pileup="T.IsPU"),

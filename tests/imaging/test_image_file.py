@@ -10,10 +10,11 @@ import pytest
 
 from darktrigger.errors import BadValueError, UnreadableFileError
 from imaging.config import ImagingConfig, Selection
-from imaging.convert import Sample, convert
+from imaging.convert import convert
 from imaging.display import load_event
 from imaging.image_file import SCHEMA, iterate_image_file, read_image_file, read_image_files, read_metadata
 from imaging.image_set import COLUMNS, ImageSet
+from imaging.sample import Sample
 from imaging.sparse import CHANNELS, GRIDS
 
 

@@ -8,10 +8,11 @@ import pytest
 import uproot
 
 from imaging.config import ImagingConfig
-from imaging.convert import Sample, convert
+from imaging.convert import convert
 from imaging.dense import fine
 from imaging.grid import FINE, HCAL
 from imaging.image_file import read_image_file
+from imaging.sample import Sample
 
 FINE_EDGES = (np.linspace(-143 * 0.01745, 143 * 0.01745, 287), np.linspace(-np.pi, np.pi, 361))
 HCAL_EDGES = (np.linspace(-29 * 0.08725, 29 * 0.08725, 59), np.linspace(-np.pi, np.pi, 73))

@@ -10,7 +10,6 @@ import uproot
 from typer.testing import CliRunner
 
 from darktrigger.errors import BadValueError, MissingBranchError, UnreadableFileError
-from imaging.convert import Sample
 from imaging.dense import model_input
 from imaging.image_source import open_images
 from imaging.objects.branches import ObjectConfig, ObjectOverride, find_object_branches
@@ -19,6 +18,7 @@ from imaging.objects.convert import ObjectImagingConfig, convert_objects
 from imaging.objects.events import build_objects
 from imaging.objects.layout import N_INPUTS, SLOTS, slot_range
 from imaging.objects.object_file import is_object_file, iterate_object_file, read_object_files, read_object_metadata
+from imaging.sample import Sample
 
 JAGGED = {
     "Electron.PT": [[10.0, 40.0], [], [25.0]],

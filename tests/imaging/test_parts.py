@@ -14,10 +14,11 @@ from darktrigger.executors import ExecutorConfig, open_executor
 from darktrigger.inputs import read_list, write_failed
 from darktrigger.run_report import RunReport
 from imaging.config import ImagingConfig, Selection
-from imaging.convert import Sample, convert
+from imaging.convert import convert
 from imaging.image_file import read_metadata
 from imaging.preprocess import look_at
 from imaging.production import Limits
+from imaging.sample import Sample
 
 CONFIG = ImagingConfig(step_size="20 kB")
 

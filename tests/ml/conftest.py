@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from imaging.config import ImagingConfig
-from imaging.convert import Sample, convert
+from imaging.convert import convert
+from imaging.sample import Sample
 from ml.config import RunConfig, run_config
 from ml.models.codae import CoDAE, CoDAEConfig
 from ml.training import train

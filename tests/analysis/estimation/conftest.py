@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from imaging.config import ImagingConfig
-from imaging.convert import Sample, convert
+from imaging.convert import convert
+from imaging.sample import Sample
 
 
 @pytest.fixture(scope="session")

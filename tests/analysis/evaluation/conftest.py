@@ -9,8 +9,8 @@ import pytest
 from analysis.evaluation.rows import Column
 from analysis.evaluation.samples import Key, Sample
 from imaging.config import ImagingConfig
-from imaging.convert import Sample as Origin
 from imaging.convert import convert
+from imaging.sample import Sample as Origin
 
 
 @pytest.fixture(scope="session")
