@@ -98,14 +98,18 @@ class RegularisationConfig(StrictModel):
 
 
 class CollapseConfig(StrictModel):
-    """When the sampler has collapsed; quantities of background alone, means over an epoch.
+    """When training has collapsed; quantities of background alone, means over an epoch.
 
-    Either sign of section 3: the energy of the samples runs away, or the samples become all alike.
+    Either sign of section 3: the energy of the samples runs away, or the samples become all alike. And one that
+    was met here with too high a learning rate: the network no longer describes the data, and its energies then
+    tell nothing, though the samples look sound.
 
     Parameters
     ----------
     energy_ratio
         Negative energy, in units of the positive one, beyond which it has run away.
+    loss_of_data
+        Positive energy, in units of what it was before training, beyond which the data are no longer described.
     spread
         Standard deviation of the samples' pixels in units of the data's, below which they are all alike.
     patience
@@ -113,6 +117,7 @@ class CollapseConfig(StrictModel):
     """
 
     energy_ratio: Annotated[float, Field(gt=1)] = 5.0
+    loss_of_data: Annotated[float, Field(gt=1)] = 3.0
     spread: Fraction = 0.1
     patience: Count = 2
 

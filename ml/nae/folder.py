@@ -50,19 +50,22 @@ class ChainEpoch(NamedTuple):
         """Of the energies, positive minus negative, in units of the positive one."""
         return (self.positive_energy - self.negative_energy) / self.positive_energy
 
-    def collapsed(self, config: CollapseConfig) -> str | None:
-        """The sign of a collapse that the epoch shows, if any."""
+    def collapsed(self, config: CollapseConfig, energy_before: float) -> str | None:
+        """The sign of a collapse that the epoch shows, if any; ``energy_before`` is the data's before training."""
         if self.negative_energy > config.energy_ratio * self.positive_energy:
             ratio = self.negative_energy / self.positive_energy
             return f"the samples' energy is {ratio:.3g} times the data's (more than {config.energy_ratio:g})"
+        if self.positive_energy > config.loss_of_data * energy_before:
+            ratio = self.positive_energy / energy_before
+            return f"the data's energy is {ratio:.3g} times what it was before (more than {config.loss_of_data:g})"
         if self.spread < config.spread:
             return f"the samples' spread is {self.spread:.3g} of the data's (less than {config.spread:g})"
         return None
 
 
-def collapse(chains: Sequence[ChainEpoch], config: CollapseConfig) -> str | None:
+def collapse(chains: Sequence[ChainEpoch], config: CollapseConfig, energy_before: float) -> str | None:
     """The sign that the last ``patience`` epochs all show, None while there is none."""
-    last = [row.collapsed(config) for row in chains[-config.patience :]]
+    last = [row.collapsed(config, energy_before) for row in chains[-config.patience :]]
     return last[-1] if len(last) == config.patience and all(last) else None
 
 
@@ -79,17 +82,19 @@ class ChainFolder(RunFolder):
         See :class:`ml.callbacks.RunFolder`.
     config
         What a collapse is.
+    energy_before
+        Mean energy of the validation data before training.
     """
 
-    def __init__(self, folder: Path, patience: int, config: CollapseConfig) -> None:
+    def __init__(self, folder: Path, patience: int, config: CollapseConfig, energy_before: float) -> None:
         super().__init__(folder, patience)
-        self.config = config
+        self.config, self.energy_before = config, energy_before
         self.chains: list[ChainEpoch] = []
 
     @property
     def collapse(self) -> str | None:
         """What ended the training early, if it collapsed."""
-        return collapse(self.chains, self.config)
+        return collapse(self.chains, self.config, self.energy_before)
 
     @property
     def finished(self) -> bool:
@@ -114,7 +119,7 @@ class ChainFolder(RunFolder):
 
     def is_best(self) -> bool:
         """Whether the last epoch is the best so far and shows no sign of collapse."""
-        sound = [row.collapsed(self.config) is None for row in self.chains]
+        sound = [row.collapsed(self.config, self.energy_before) is None for row in self.chains]
         if not any(sound[:-1]):
             # Something has to be kept, even of a run that never was sound.
             return sound[-1] or len(sound) == 1
@@ -128,9 +133,7 @@ class ChainFolder(RunFolder):
             path = self.folder / SAMPLES / f"epoch_{trainer.current_epoch:03d}.png"
             draw_samples(pl_module.samples.image.numpy(), f"Samples, epoch {trainer.current_epoch}", path)
         if self.collapse:
-            logger.warning(
-                "%s: the sampler collapsed in epoch %d: %s", self.folder, trainer.current_epoch, self.collapse
-            )
+            logger.warning("%s: collapsed in epoch %d: %s", self.folder, trainer.current_epoch, self.collapse)
 
     def write_metrics(self) -> None:
         """Write ``metrics.csv`` and ``chains.csv``."""

@@ -91,7 +91,11 @@ def nae_config(ae_run: Path) -> Callable[..., object]:
 
     def config(**training: object) -> object:
         # So small a network makes samples that are all alike.
-        chains = {"latent_chain": {"steps": 3}, "pixel_chain": {"steps": 3}, "collapse": {"spread": 0.0}}
+        chains = {
+            "latent_chain": {"steps": 3},
+            "pixel_chain": {"steps": 3},
+            "collapse": {"spread": 0.0, "loss_of_data": 1e9},
+        }
         defaults = {"epochs": 2, "batch_size": 16, "validation_fraction": 0.25, "pretrained": str(ae_run)}
         return run_config("nae", {"model": SIZE, "training": {**defaults, **chains, **training}})
 

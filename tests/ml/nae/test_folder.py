@@ -2,23 +2,27 @@ from ml.callbacks import Epoch
 from ml.nae.config import CollapseConfig
 from ml.nae.folder import ChainEpoch, ChainFolder, collapse
 
-CONFIG = CollapseConfig(energy_ratio=5, spread=0.1, patience=2)
+CONFIG = CollapseConfig(energy_ratio=5, loss_of_data=3, spread=0.1, patience=2)
 
 
-def row(negative=1.0, spread=1.0):
-    return ChainEpoch(1.0, negative, 0.9, 0.9, spread)
+def row(negative=1.0, spread=1.0, positive=1.0):
+    return ChainEpoch(positive, negative, 0.9, 0.9, spread)
 
 
 def test_collapse_needs_a_few_epochs_in_a_row():
-    assert collapse([row(), row()], CONFIG) is None
-    assert collapse([row(6.0)], CONFIG) is None
-    assert collapse([row(6.0), row(), row(6.0)], CONFIG) is None
-    assert "energy is 7 times" in collapse([row(), row(6.0), row(7.0)], CONFIG)
-    assert "spread is 0.01" in collapse([row(6.0), row(spread=0.01)], CONFIG)
+    assert collapse([row(), row()], CONFIG, 1.0) is None
+    assert collapse([row(6.0)], CONFIG, 1.0) is None
+    assert collapse([row(6.0), row(), row(6.0)], CONFIG, 1.0) is None
+    assert "energy is 7 times" in collapse([row(), row(6.0), row(7.0)], CONFIG, 1.0)
+    assert "data's energy is 4 times what it was before" in collapse(
+        [row(positive=3.1), row(positive=4.0)], CONFIG, 1.0
+    )
+    assert collapse([row(positive=3.1), row(positive=4.0)], CONFIG, 2.0) is None
+    assert "spread is 0.01" in collapse([row(6.0), row(spread=0.01)], CONFIG, 1.0)
 
 
 def folder_with(tmp_path, chains, differences):
-    folder = ChainFolder(tmp_path, 50, CONFIG)
+    folder = ChainFolder(tmp_path, 50, CONFIG, 1.0)
     folder.chains = chains
     folder.history = [Epoch(i, 0.0, difference) for i, difference in enumerate(differences)]
     return folder
@@ -35,7 +39,7 @@ def test_best_epoch_has_the_smallest_difference_and_is_sound(tmp_path):
 
 def test_state_survives(tmp_path):
     folder = folder_with(tmp_path, [row(2.0), row()], [0.5, 0.3])
-    other = ChainFolder(tmp_path, 50, CONFIG)
+    other = ChainFolder(tmp_path, 50, CONFIG, 1.0)
     other.load_state_dict(folder.state_dict())
     assert (other.chains, other.history) == (folder.chains, folder.history)
     other.write_metrics()
