@@ -10,6 +10,7 @@ import typer
 import analysis.estimation.cli
 from analysis.options import EntriesOption, EventWeights, ModelArgument, OutDirOption, StyleOption, report
 from darktrigger.executor_options import ExecutorOption, SchedulerOption, SiteOption, WorkersOption, given_options
+from imaging.cli_options import FilesFromOption, input_paths
 
 app = typer.Typer()
 
@@ -101,15 +102,16 @@ def plot(
 @app.command()
 def evaluate(
     model: ModelArgument,
+    output: OutDirOption,
     images: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="IMAGES",
             help="Labelled image files (Parquet, or npz as the CoDAE paper's), or jet image files; label 0 is "
             "background unless told otherwise. Globs allowed.",
         ),
-    ],
-    output: OutDirOption,
+    ] = None,
+    files_from: FilesFromOption = None,
     trigger: Annotated[
         list[str] | None,
         typer.Option(
@@ -189,7 +191,7 @@ def evaluate(
         changes["style"] = settings.style.model_dump() | {"experiment": style.value}
     written = run_evaluation(
         [Trigger(trigger_path(path)) for path in expand_paths([model, *(trigger or [])])],
-        expand_paths(images),
+        input_paths(images, files_from),
         output,
         validate(EvaluationConfig, settings.model_dump() | changes, "command line"),
         reference=None if reference is None else Trigger(trigger_path(reference)),

@@ -20,7 +20,7 @@ FilesArgument = Annotated[
 ]
 FilesFromOption = Annotated[
     Path | None,
-    typer.Option(help="Text file that names further input files, one a line, such as OUTPUT.failed.txt."),
+    typer.Option(help="Text file that names further input files, one a line, such as that of the failed ones."),
 ]
 SkipOption = Annotated[
     bool, typer.Option("--skip-bad-files", help="Leave bad files out, and list them in OUTPUT.failed.txt.")

@@ -1,0 +1,32 @@
+"""Every configuration that comes with the project can be used."""
+
+from pathlib import Path
+
+import pytest
+
+from darktrigger.chain.config import ChainConfig
+from darktrigger.config import load_config, read_yaml
+from darktrigger.pretrained import pretrained_models
+from ml.config import run_config
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+TRAININGS = [
+    *sorted((CONFIGS / "pretrained").glob("*.yaml")),
+    *(CONFIGS / f"{name}.yaml" for name in ("jet-ae", "nae")),
+]
+
+
+@pytest.mark.parametrize("path", TRAININGS, ids=lambda path: path.stem)
+def test_trainings(path: Path) -> None:
+    training = run_config(path.stem, read_yaml(path), str(path)).training
+    assert training.schedule == "cosine" or path.stem == "nae"
+
+
+def test_recipes_are_of_shipped_models() -> None:
+    recipes = {path.stem for path in (CONFIGS / "pretrained").glob("*.yaml")}
+    assert recipes == set(pretrained_models()) - {"excess"}
+
+
+@pytest.mark.parametrize("name", ["demo", "delphes", "production"])
+def test_chains(name: str) -> None:
+    assert load_config(ChainConfig, CONFIGS / f"{name}.yaml").fileset
