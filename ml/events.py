@@ -53,6 +53,10 @@ class EventPolicy(ABC):
     takes_signal: ClassVar[bool]
     background: int = 0
 
+    def wants(self, label: int) -> bool:
+        """Whether a sample of that label belongs to the training."""
+        return self.takes_signal or label == self.background
+
     @abstractmethod
     def choose(self, label_N: Labels, seed: int) -> Rows:
         """Rows of the events to use, ascending."""
@@ -88,6 +92,10 @@ class OneClass(EventPolicy):
 
     takes_signal = True
     background: int = 0
+
+    def wants(self, label: int) -> bool:
+        """Of its one label."""
+        return label == self.background
 
     def choose(self, label_N: Labels, seed: int) -> Rows:  # noqa: ARG002
         """All events.

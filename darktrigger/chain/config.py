@@ -105,7 +105,8 @@ class ChainConfig(StrictModel):
         Of generation, and of training unless its section has its own.
     generation, imaging, model, analysis
         The stages' own settings; ``generation`` has what all samples share, pile-up and
-        detector; ``analysis`` takes selection, branches and tree from ``imaging``.
+        detector; ``analysis`` takes selection, branches and tree from ``imaging``. What a model of objects or of
+        jets is fed with follows ``objects`` and ``jets`` of ``analysis``.
     precision
         Of the exported trigger model.
     compare

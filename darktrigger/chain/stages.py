@@ -17,6 +17,7 @@ from analysis.fileset import Dataset, read_fileset, require_dataset_name
 from analysis.trigger import Trigger
 from darktrigger.cache import fileset_cache
 from darktrigger.chain.config import ChainConfig, GeneratedSample
+from darktrigger.chain.rows import rows_of
 from darktrigger.chain.stamps import Stamp
 from darktrigger.config import validate
 from darktrigger.errors import ConfigError
@@ -29,12 +30,10 @@ from generation.config import GenerationConfig
 from generation.production import sidecar_of
 from generation.pythia import Normalisation, mean_of
 from generation.sample import generate_sample
-from imaging.convert import convert
-from imaging.display import draw_event, load_event
-from imaging.sample import Sample
 from imaging.split import EntrySplit
 from ml.config import run_config
 from ml.export import export_run
+from ml.registry import family
 from ml.training import train
 
 logger = logging.getLogger(__name__)
@@ -71,11 +70,12 @@ class Chain:
         section = config.model
         training = {"seed": config.seed, **section.training, "entries": section.entries.model_dump()}
         self.model = run_config(section.family, {"model": section.model, "training": training}, "model section")
+        self.rows = rows_of(family(section.family).kind(self.model.model), config)
 
-    @property
-    def takes_signal(self) -> bool:
-        """Whether the model trains on signals, some of which are then held out as background is."""
-        return self.model.training.events.takes_signal
+    def trains_on(self, dataset: Dataset) -> bool:
+        """Whether the model trains on a sample, some of whose events are then held out."""
+        wanted: bool = self.model.training.events.wants(dataset.metadata.label)
+        return wanted
 
     def resolve_fileset(self) -> tuple[Dataset, ...]:
         """Save the fileset with absolute paths and what training holds out, and read it back."""
@@ -90,7 +90,7 @@ class Chain:
         path = self.output / "fileset.yaml"
         write_text(path, yaml.safe_dump(fileset, sort_keys=False))
         for dataset in read_fileset(path, self.config.imaging.tree):
-            if dataset.metadata.is_background or self.takes_signal:
+            if self.trains_on(dataset):
                 fileset[dataset.name]["metadata"]["entries"] = self.config.model.held_out.model_dump(mode="json")
         write_text(path, yaml.safe_dump(fileset, sort_keys=False))
         return read_fileset(path, self.config.imaging.tree)
@@ -158,18 +158,17 @@ class Chain:
         return output
 
     def _image(self, dataset: Dataset) -> None:
-        output, imaging = self.images[dataset.name], self.config.imaging
-        metadata = dataset.metadata
-        sample = Sample(process=metadata.process, label=metadata.label, mass=metadata.mass)
+        output, rows = self.images[dataset.name], self.rows
+        sample = rows.sample_of(dataset.metadata)
 
         def work(_: Stamp) -> list[Path]:
             report = RunReport("image", self.who.model_dump())
             with open_executor(self.who) as executor:
-                convert(
+                rows.convert(
                     list(dataset.files),
                     output,
                     sample,
-                    imaging,
+                    rows.settings,
                     executor=executor,
                     cache=fileset_cache(),
                     report=report,
@@ -177,28 +176,29 @@ class Chain:
             report.write(f"{output}.report.json")
             return [output]
 
-        settings = {"imaging": imaging.model_dump(mode="json", exclude=_IMMATERIAL), "sample": sample.model_dump()}
+        settings = {
+            "imaging": rows.settings.model_dump(mode="json", exclude=_IMMATERIAL),
+            "sample": sample.model_dump(),
+        }
         self._stage(f"image {dataset.name}", settings, dataset.files, work)
 
     def _display(self, dataset: Dataset) -> None:
-        images, count = self.images[dataset.name], self.config.displays
+        images, count, draw = self.images[dataset.name], self.config.displays, self.rows.draw
+        if draw is None:
+            return
         outputs = [self.output / "displays" / f"{dataset.name}_{row}.png" for row in range(count)]
 
         def work(_: Stamp) -> list[Path]:
             for row, output in enumerate(outputs):
                 title = f"{dataset.metadata.legend}, selected event {row}"
-                draw_event(load_event(str(images), row, self.config.imaging), title, output)
+                draw(str(images), row, title, output)
             return outputs
 
         self._stage(f"display {dataset.name}", {"count": count, "legend": dataset.metadata.legend}, [images], work)
 
     def _train(self) -> None:
         section, folder = self.config.model, self.output / "train"
-        images = [
-            self.images[dataset.name]
-            for dataset in self.datasets
-            if dataset.metadata.is_background or self.takes_signal
-        ]
+        images = [self.images[dataset.name] for dataset in self.datasets if self.trains_on(dataset)]
         config = self.model
 
         def work(stamp: Stamp) -> list[Path]:
@@ -228,12 +228,13 @@ class Chain:
     def _evaluate(self) -> None:
         images, held_out = list(self.images.values()), self.config.model.held_out
 
+        trained_signal = any(self.trains_on(one) for one in self.datasets if not one.metadata.is_background)
         config = EvaluationConfig(
             target_tpr=self.config.analysis.target_tpr,
             seed=self.config.seed,
             style=self.config.analysis.style,
             background_entries=held_out,
-            signal_entries=held_out if self.takes_signal else EntrySplit(),
+            signal_entries=held_out if trained_signal else EntrySplit(),
         )
 
         triggers = [self.trigger, *(trigger_path(name, self.folder) for name in self.config.compare)]

@@ -61,6 +61,24 @@ def test_chain_holds_signals_out_of_a_supervised_training(data: Path, tmp_path: 
     assert sum(datasets[name]["cutflow"][-1]["events"] for name in ("qcd", "suep")) == n_evaluated
 
 
+@pytest.mark.slow
+def test_chain_of_jets(data: Path, tmp_path: Path) -> None:
+    config = {
+        "output": "out",
+        "fileset": {
+            "qcd": [str(data / "qcd.root")],
+            "svj": {"files": [str(data / "svj3100.root")], "metadata": {"process": "svj", "label": 6}},
+        },
+        "model": {"family": "jet-ae", "training": {"epochs": 1, "batch_size": 8}},
+        "analysis": {"jets": {"selection": {"pt_min": 200, "pt_max": 3000}}},
+    }
+    assert run_chain(tmp_path, config) == [stage.replace("suep", "svj") for stage in STAGES]
+    summary = json.loads((tmp_path / "out" / "analysis" / "summary.json").read_text())
+    assert set(summary["signals"]["svj"]) == {"energy", "n_tracks", "n_constituents", "jet_mass"}
+    assert summary["datasets"]["svj"]["cutflow"][1]["name"] == "jet 200 to 3000 GeV"
+    assert (tmp_path / "out" / "displays" / "qcd_0.png").exists()
+
+
 def test_chain_runs_once(data: Path, tmp_path: Path) -> None:
     config = chain_config(data)
     assert run_chain(tmp_path, config) == STAGES
