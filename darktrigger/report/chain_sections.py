@@ -9,15 +9,8 @@ from darktrigger.files import read_json
 from darktrigger.report import tables
 from darktrigger.report.analysis_sections import DISPLAYS
 from darktrigger.report.blocks import Block, Pictures, Section
-from darktrigger.report.files import listing, markdown_table, picture, pictures_of
-
-#: Tables that ``darktrigger evaluate`` may have left, and what they are.
-_TABLES = {
-    "auroc": "AUROC in %, on all held-out events, with 68% interval.",
-    "fpr": "False positive rate in % at the quoted signal efficiency, with 68% interval.",
-    "reconstruction": "Quality of the reconstruction.",
-    "compression": "Compressed models against their reference.",
-}
+from darktrigger.report.files import listing, picture
+from darktrigger.report.table_folders import EvaluationFolder
 
 
 class ChainFolder:
@@ -58,18 +51,7 @@ class ChainFolder:
 
     def evaluation(self) -> Section:
         """Tables and figures of ``darktrigger evaluate``."""
-        return Section("Evaluation", tuple(self._evaluation()))
-
-    def _evaluation(self) -> Iterator[Block]:
-        folder = self.folder / "evaluation"
-        for name, caption in _TABLES.items():
-            if (folder / f"{name}.md").exists():
-                yield markdown_table(folder / f"{name}.md", caption)
-        if (folder / "dominance.md").exists():
-            yield listing(folder / "dominance.md", "Almost stochastic order of the scores")
-        plots = pictures_of(sorted((folder / "plots").glob("*.png")), [""])
-        if plots:
-            yield Pictures("Plots of the evaluation", plots, folded=True)
+        return EvaluationFolder(self.folder / "evaluation").evaluation()
 
     def configuration(self) -> Section:
         """Resolved settings of every stage, the seed among them."""

@@ -13,7 +13,10 @@ app = typer.Typer()
 @app.command()
 def report(
     folder: Annotated[
-        Path, typer.Argument(metavar="OUT_DIR", help="Output folder of 'darktrigger run' or 'darktrigger analyze'.")
+        Path,
+        typer.Argument(
+            metavar="OUT_DIR", help="Output folder of 'darktrigger run', 'analyze', 'evaluate' or 'estimate'."
+        ),
     ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="HTML file to write (default: OUT_DIR/report.html).")

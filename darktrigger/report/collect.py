@@ -10,10 +10,11 @@ from darktrigger.errors import DarktriggerError
 from darktrigger.report.analysis_sections import AnalysisFolder
 from darktrigger.report.blocks import Report, Section
 from darktrigger.report.chain_sections import ChainFolder
+from darktrigger.report.table_folders import EstimateFolder, EvaluationFolder
 
 
 def collect(folder: Path, displays: int = 1) -> Report:
-    """Read the output of ``darktrigger run`` or ``darktrigger analyze``.
+    """Read the output of ``darktrigger run``, ``analyze``, ``evaluate`` or ``estimate``.
 
     Parameters
     ----------
@@ -25,15 +26,19 @@ def collect(folder: Path, displays: int = 1) -> Report:
     Raises
     ------
     DarktriggerError
-        The folder holds neither, or a file in it cannot be read.
+        The folder holds none of them, or a file in it cannot be read.
     """
+    for kind in (EvaluationFolder, EstimateFolder):
+        if (folder / kind.MARK).exists():
+            return _report(f"{kind.__name__.removesuffix('Folder')}: {_name(folder)}", kind(folder).sections())
     if (folder / FILE_NAME).exists():
         return _report(f"Analysis: {_name(folder)}", _of_analysis(AnalysisFolder(folder), displays))
     if (folder / "analysis" / FILE_NAME).exists():
         return _report(f"Run: {_name(folder)}", _of_chain(folder, displays))
     raise DarktriggerError(
         f"{folder}: holds neither {FILE_NAME} (of 'darktrigger analyze') nor analysis/{FILE_NAME} (of 'darktrigger "
-        "run'); give the output folder of a finished run"
+        f"run'), nor {EvaluationFolder.MARK} or {EstimateFolder.MARK} (of 'darktrigger evaluate' and 'estimate'); give "
+        "the output folder of a finished run"
     )
 
 

@@ -71,6 +71,21 @@ def test_report_shows_every_plot_and_a_display_of_each_dataset(analysed: Path, t
     assert matplotlib.image.imread(io.BytesIO(data)).ndim == 3
 
 
+def test_report_of_an_estimate(analysed: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "estimate"
+    (folder / "plots").mkdir(parents=True)
+    for name in ("closure", "sic_svj", "other"):
+        (folder / "plots" / f"{name}.png").write_bytes((analysed / "plots" / "cutflow.png").read_bytes())
+    (folder / "closure.md").write_text("### Closure\n\n| efficiency | rms |\n| --- | --- |\n| 1% | 11% |\n")
+    (folder / "menu.yaml").write_text("trigger: abc\n")
+    page = report_of(folder)
+    assert_self_contained(page)
+    assert ["1%", "11%"] in page.rows
+    assert page.values("alt") == ["closure", "sic_svj", "other"]
+    assert "trigger: abc" in page.text
+    assert "Likelihood fit" not in page.text
+
+
 def test_names_are_escaped(hostile: Path) -> None:
     page = report_of(hostile, "--displays", "0")
     assert_self_contained(page)
