@@ -10,24 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from analysis.evaluation.assessment import Assessed, evaluated
 from analysis.evaluation.collect import collect
-from analysis.evaluation.comparison import compare, comparison_csv, comparison_data, comparison_markdown
 from analysis.evaluation.compression import compress, compression_csv, compression_data, compression_markdown
 from analysis.evaluation.config import EvaluationConfig
-from analysis.evaluation.figures import figures_of
-from analysis.evaluation.gallery import Evaluated, draw_evaluation
-from analysis.evaluation.mmd import discrepancies, discrepancy_csv, discrepancy_markdown
+from analysis.evaluation.gallery import draw_evaluation
 from analysis.evaluation.models import Model, group_models
-from analysis.evaluation.paper import read_paper_figures
-from analysis.evaluation.reconstruction import (
-    reconstruction_csv,
-    reconstruction_data,
-    reconstruction_markdown,
-    reconstruction_rows,
-)
 from analysis.evaluation.rows import Benchmark, rows_of
 from analysis.evaluation.samples import BACKGROUND, LABEL_0_AS_SIGNAL, Key, Sample
-from analysis.evaluation.tables import auroc_table, fpr_table, rejection_table
 from analysis.scores import BASELINES, JET_BASELINES, OBJECT_BASELINES
 from analysis.trigger import Trigger
 from darktrigger.errors import AnalysisError, InputFileError
@@ -44,12 +34,6 @@ from imaging.jets.jet_source import JetFile, open_jets
 from imaging.objects.object_set import ObjectSet
 
 PARTS_NAME, REPORT_NAME, FAILED_NAME = "parts", "report.json", "failed.txt"
-
-#: Signal efficiency of the papers' false positive rates.
-_PAPER_TPR = 0.4
-
-#: Signal efficiency of the NAE paper's background rejection.
-_PAPER_REJECTION_TPR = 0.2
 
 #: Events that are fed to models while these are timed.
 _TIMED_EVENTS = 32
@@ -129,46 +113,23 @@ def evaluate(
     if config.weights == "unit":
         samples = {key: replace(sample, weight=np.ones(len(sample.weight))) for key, sample in samples.items()}
     benchmarks = _benchmarks(samples, sources)
-    paper = read_paper_figures()
-    figures = {row: figures_of(row, samples, benchmarks, config.target_tpr, config.rejection_tpr) for row in rows}
-    auroc = auroc_table(figures, paper)
-    fpr = fpr_table(figures, config.target_tpr, paper if config.target_tpr == _PAPER_TPR else None)
-    rejection = rejection_table(
-        figures, config.rejection_tpr, paper if config.rejection_tpr == _PAPER_REJECTION_TPR else None
-    )
-    distances = discrepancies(models, samples, benchmarks)
-    comparisons = compare(rows, samples, benchmarks, config.dominance, config.seed)
-    reconstructions = reconstruction_rows(models, samples, paper)
-    texts = {
-        "auroc": (auroc.markdown(), auroc.csv()),
-        "fpr": (fpr.markdown(), fpr.csv()),
-        "rejection": (rejection.markdown(), rejection.csv()),
-        "dominance": (comparison_markdown(comparisons, config.dominance), comparison_csv(comparisons)),
-        "reconstruction": (reconstruction_markdown(reconstructions), reconstruction_csv(reconstructions)),
-    }
+    found, tables = evaluated(models, rows, samples, benchmarks, config)
+    if reference is not None:
+        files = compress(triggers[0], triggers, samples, benchmarks, _first_events(sources[0]), config.latency_calls)
+        tables.append(
+            Assessed("compression", compression_markdown(files), compression_csv(files), compression_data(files))
+        )
+    written = [path for table in tables for path in _write(folder / table.name, table.csv, table.markdown)]
     data: dict[str, Any] = {
         "unit": "per cent, except for reconstruction, dominance and latency",
         "config": config.model_dump(mode="json"),
         "models": [_describe(model) for model in models],
         "images": {source.path: fingerprint(source.path) for source in sources},
         "samples": [_count(key, samples[key], benchmarks) for key in samples],
-        "auroc": auroc.data(),
-        "fpr": fpr.data(),
-        "rejection": rejection.data(),
-        "dominance": list(comparison_data(comparisons)),
-        "reconstruction": reconstruction_data(reconstructions),
+        **{table.name: table.data for table in tables},
+        "versions": versions("onnxruntime", "hist", "numpy", "scipy"),
     }
-    if distances:
-        texts["mmd"] = discrepancy_markdown(distances), discrepancy_csv(distances)
-        data["mmd"] = [item._asdict() for item in distances]
-    if reference is not None:
-        timed = _first_events(sources[0])
-        files = compress(triggers[0], triggers, samples, benchmarks, timed, config.latency_calls)
-        texts["compression"] = compression_markdown(files), compression_csv(files)
-        data["compression"] = compression_data(files)
-    written = [path for name, text in texts.items() for path in _write(folder / name, *text)]
-    write_json(folder / "evaluation.json", data | {"versions": versions("onnxruntime", "hist", "numpy", "scipy")})
-    found = Evaluated(models, rows, samples, benchmarks, auroc, fpr, config.target_tpr)
+    write_json(folder / "evaluation.json", data)
     with report.phase("draw"):
         plots = draw_evaluation(found, config.style, folder / "plots")
     report.bytes_read = sum(Path(source.path).stat().st_size for source in sources)
@@ -250,7 +211,7 @@ def _count(key: Key, sample: Sample, benchmarks: dict[Key, Benchmark]) -> dict[s
     return {"name": name, "events": len(sample.weight), "sum_of_weights": float(sample.weight.sum())}
 
 
-def _write(stem: Path, markdown: str, csv: str) -> list[Path]:
+def _write(stem: Path, csv: str, markdown: str) -> list[Path]:
     paths = [stem.with_suffix(".csv"), stem.with_suffix(".md")]
     for path, text in zip(paths, (csv, markdown), strict=True):
         write_text(path, text)
