@@ -31,7 +31,11 @@ def card(model: Path, evaluation: Path) -> dict[str, Any]:
         raise DarktriggerError(f"{evaluation}: is no evaluation of {model} (fingerprint {mine[:12]})")
     metadata = Trigger(model).metadata.model_dump(mode="json")
     # Names of files on the machine of the training mean nothing elsewhere.
-    metadata["training"]["files"] = {Path(path).name: key for path, key in metadata["training"]["files"].items()}
+    training = metadata["training"]
+    training["files"] = {Path(path).name: key for path, key in training["files"].items()}
+    if training.get("teacher"):
+        training["teacher"]["path"] = Path(training["teacher"]["path"]).name
+    rebuilt = [item["figures"] for item in found["reconstruction"] if item["model"] in names and item.get("figures")]
     return {
         "name": model.stem,
         "fingerprint": mine,
@@ -40,9 +44,13 @@ def card(model: Path, evaluation: Path) -> dict[str, Any]:
         "evaluation": {
             "weights": found["config"]["weights"],
             "background_entries": found["config"]["background_entries"],
+            "signal_entries": found["config"]["signal_entries"],
             "samples": found["samples"],
             "auroc_percent": _figures(found["auroc"], names),
             "fpr_percent_at_40_percent_tpr": _figures(found["fpr"], names),
+            "reconstruction_of_background": {
+                name: round(figure["value"], 4) for figures in rebuilt for name, figure in figures.items()
+            },
         },
     }
 
