@@ -97,6 +97,11 @@ CANDIDATES: dict[str, tuple[DepositBranches, ...]] = {
 }
 
 
+def find_tracks(available: Collection[str]) -> DepositBranches | None:
+    """The tracks of a file, those without pile-up before others; None where it has none."""
+    return next((track for track in CANDIDATES["trk"] if set(available).issuperset(track.names())), None)
+
+
 def find_branches(available: Collection[str], override: BranchOverride, source: str) -> BranchMap:
     """Choose the branches of one file.
 

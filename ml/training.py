@@ -32,7 +32,7 @@ from ml.nae.config import AutoencoderTraining, NAETraining
 from ml.nae.finish import finish
 from ml.nae.folder import ChainFolder
 from ml.nae.module import AutoencoderPretraining, NormalizedTraining
-from ml.nae.pretrained import energy_before, start_from
+from ml.nae.pretrained import mean_energy, start_from
 from ml.registry import family
 from ml.run_folder import claim, load_checkpoint, load_model, new_record
 from ml.streams import torch_stream
@@ -114,7 +114,7 @@ def train(
 def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -> RunFolder:
     """Train until the epochs or the patience run out, from the last checkpoint if there is one."""
     settings = config.training
-    folder = folder_of(run_dir, batches, settings)
+    folder = folder_of(run_dir, settings)
     checkpoint = run_dir / LAST if (run_dir / LAST).exists() else None
     if checkpoint:
         folder.load_state_dict(load_checkpoint(checkpoint)["callbacks"][folder.state_key])
@@ -128,6 +128,8 @@ def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -
     model.reset_parameters(torch_stream(settings.seed, "weights"))
     if isinstance(settings, NAETraining):
         start_from(model, settings.pretrained)
+    if isinstance(folder, ChainFolder) and checkpoint is None:
+        folder.energy_before = mean_energy(model, batches.background_batches())
     keep_freed_memory()
     n_steps = len(batches.train_dataloader()) * (settings.epochs - done)
     with quiet_lightning(), thread_map() as each, progress("Training", n_steps) as advance:
@@ -157,11 +159,10 @@ def batches_of(data: ImageData, settings: TrainingConfig) -> Batches:
     return Batches(data, settings)
 
 
-def folder_of(run_dir: Path, batches: Batches, settings: TrainingConfig) -> RunFolder:
+def folder_of(run_dir: Path, settings: TrainingConfig) -> RunFolder:
     """What keeps a run's figures and checkpoints."""
     if isinstance(settings, NAETraining):
-        before = energy_before(settings.pretrained, batches.background_batches())
-        return ChainFolder(run_dir, settings.patience, settings.collapse, before)
+        return ChainFolder(run_dir, settings.patience, settings.collapse)
     return RunFolder(run_dir, settings.patience)
 
 

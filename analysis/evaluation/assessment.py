@@ -12,7 +12,7 @@ from analysis.evaluation.figures import figures_of
 from analysis.evaluation.gallery import Evaluated
 from analysis.evaluation.mmd import discrepancies, discrepancy_csv, discrepancy_markdown
 from analysis.evaluation.models import Model
-from analysis.evaluation.paper import read_paper_figures
+from analysis.evaluation.paper import PaperFigures, read_paper_figures
 from analysis.evaluation.reconstruction import (
     reconstruction_csv,
     reconstruction_data,
@@ -70,10 +70,10 @@ def evaluated(
         for name, table in (("auroc", auroc), ("fpr", fpr), ("rejection", rejection))
     ]
     found = Evaluated(tuple(models), tuple(rows), samples, benchmarks, auroc, fpr, config.target_tpr)
-    return found, [*tables, *_others(found, config)]
+    return found, [*tables, *_others(found, paper, config)]
 
 
-def _others(found: Evaluated, config: EvaluationConfig) -> Iterator[Assessed]:
+def _others(found: Evaluated, paper: PaperFigures, config: EvaluationConfig) -> Iterator[Assessed]:
     comparisons = compare(found.rows, found.samples, found.benchmarks, config.dominance, config.seed)
     yield Assessed(
         "dominance",
@@ -81,7 +81,7 @@ def _others(found: Evaluated, config: EvaluationConfig) -> Iterator[Assessed]:
         comparison_csv(comparisons),
         list(comparison_data(comparisons)),
     )
-    rebuilt = reconstruction_rows(found.models, found.samples, read_paper_figures())
+    rebuilt = reconstruction_rows(found.models, found.samples, paper)
     yield Assessed(
         "reconstruction", reconstruction_markdown(rebuilt), reconstruction_csv(rebuilt), reconstruction_data(rebuilt)
     )

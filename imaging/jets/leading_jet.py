@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import awkward as ak
 import numpy as np
@@ -12,12 +11,14 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from darktrigger.config import StrictModel
-from imaging.branches import CANDIDATES, require
+from imaging.branches import find_tracks, require
 from imaging.events import Cutflow, count_tracks, one_per_event
+from imaging.image_set import COLUMNS
 from imaging.jets.branches import JetBranchMap, JetBranchOverride, find_jet_branches
 from imaging.jets.config import JetSelection
 from imaging.jets.events import build_jets
 from imaging.jets.jet_set import JetSet, concatenate_jets
+from imaging.row_set import RowSet, stacked_columns
 
 _HT = "ScalarHT.HT"
 
@@ -46,12 +47,12 @@ def find_jet_event_branches(available: Collection[str], override: JetBranchOverr
     available = set(available)
     jets = find_jet_branches(available, override, source)
     require([_HT], available, source)
-    tracks = next((track for track in CANDIDATES["trk"] if available.issuperset(track.names())), None)
+    tracks = find_tracks(available)
     return JetEventBranches(jets=jets, tracks=tracks and tracks.eta, pileup=tracks and tracks.pileup)
 
 
 @dataclass(frozen=True)
-class JetEvents:
+class JetEvents(RowSet):
     """The hardest jet of each event, and the per-event columns that images have too.
 
     ``jets`` are the jets, one an event; ``n_tracks`` uint32 and ``ht`` float32 (GeV) have shape (n,) and are of
@@ -61,13 +62,6 @@ class JetEvents:
     jets: JetSet
     n_tracks: NDArray[np.uint32]
     ht: NDArray[np.float32]
-
-    def __len__(self) -> int:
-        return len(self.ht)
-
-    def __getitem__(self, rows: slice | NDArray[Any]) -> JetEvents:
-        """Select events by slice, index array or mask."""
-        return JetEvents(self.jets[rows], self.n_tracks[rows], self.ht[rows])
 
     @property
     def images(self) -> csr_array:
@@ -120,6 +114,5 @@ def build_jet_events(
 def concatenate_jet_events(parts: Iterable[JetEvents]) -> JetEvents:
     """Stack consecutive chunks of events."""
     parts = list(parts)
-    n_tracks = np.concatenate([np.empty(0, dtype=np.uint32), *(part.n_tracks for part in parts)])
-    ht = np.concatenate([np.empty(0, dtype=np.float32), *(part.ht for part in parts)])
-    return JetEvents(concatenate_jets(part.jets for part in parts), n_tracks, ht)
+    columns = {name: COLUMNS[name] for name in ("n_tracks", "ht")}
+    return JetEvents(concatenate_jets(part.jets for part in parts), **stacked_columns(parts, columns))

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from darktrigger.config import StrictModel
 from darktrigger.errors import MissingBranchError
-from imaging.branches import CANDIDATES, found_collections, require
+from imaging.branches import find_tracks, found_collections, require
 
 #: Collections that may give each kind, best first; Phase-II cards name their muons by identification.
 _COLLECTIONS = {"electron": ("Electron",), "muon": ("MuonTight", "Muon"), "jet": ("Jet",)}
@@ -88,7 +88,7 @@ def find_object_branches(available: Collection[str], override: ObjectOverride, s
         for kind, collections in _COLLECTIONS.items()
     }
     require(_MISSING_E_T, available, source)
-    tracks = next((track for track in CANDIDATES["trk"] if available.issuperset(track.names())), None)
+    tracks = find_tracks(available)
     return ObjectBranches(
         **chosen,
         tracks=tracks and tracks.eta,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -83,10 +84,11 @@ class ChainFolder(RunFolder):
     config
         What a collapse is.
     energy_before
-        Mean energy of the validation data before training.
+        Mean energy of the validation data before training; it travels in the checkpoints, and without it no epoch has
+        lost the data.
     """
 
-    def __init__(self, folder: Path, patience: int, config: CollapseConfig, energy_before: float) -> None:
+    def __init__(self, folder: Path, patience: int, config: CollapseConfig, energy_before: float = math.inf) -> None:
         super().__init__(folder, patience)
         self.config, self.energy_before = config, energy_before
         self.chains: list[ChainEpoch] = []
@@ -103,12 +105,16 @@ class ChainFolder(RunFolder):
 
     def state_dict(self) -> dict[str, Any]:
         """With the energies."""
-        return super().state_dict() | {"chains": [list(row) for row in self.chains]}
+        return super().state_dict() | {
+            "chains": [list(row) for row in self.chains],
+            "energy_before": self.energy_before,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """With the energies."""
         super().load_state_dict(state_dict)
         self.chains = [ChainEpoch(*row) for row in state_dict["chains"]]
+        self.energy_before = state_dict["energy_before"]
 
     def measured(self, trainer: Trainer) -> Epoch:
         """Figures of the epoch; ``val_loss`` is what the best one is chosen by."""

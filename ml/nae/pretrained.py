@@ -13,25 +13,8 @@ from ml.models.nae import NAE
 from ml.run_folder import load_model, read_record
 
 
-def autoencoder(run_dir: Path) -> NAE:
-    """The best model of a run.
-
-    Raises
-    ------
-    TrainingError
-        It has no energies.
-    InputFileError
-        No finished epoch in ``run_dir``.
-    """
-    family, source = read_record(run_dir).family, load_model(run_dir)
-    if not isinstance(source, NAE):
-        raise TrainingError(f"training.pretrained: {run_dir} holds a {family}; expected a jet-ae or a nae")
-    return source
-
-
-def energy_before(run_dir: Path, batches: Iterable[Tensor]) -> float:
-    """Mean energy of images, shape (n, C, H, W) a batch, in the best model of a run; see :func:`autoencoder`."""
-    model = autoencoder(run_dir)
+def mean_energy(model: NAE, batches: Iterable[Tensor]) -> float:
+    """Mean energy of images, shape (n, C, H, W) a batch."""
     with torch.no_grad():
         energy_N = torch.cat([model.energy(model.front(image_NCHW)) for image_NCHW in batches])
     return float(energy_N.mean())
@@ -47,7 +30,9 @@ def start_from(model: nn.Module, run_dir: Path) -> None:
     InputFileError
         No finished epoch in ``run_dir``.
     """
-    source = autoencoder(run_dir)
+    family, source = read_record(run_dir).family, load_model(run_dir)
+    if not isinstance(source, NAE):
+        raise TrainingError(f"training.pretrained: {run_dir} holds a {family}; expected a jet-ae or a nae")
     try:
         model.load_state_dict(source.state_dict())
     except RuntimeError as error:
