@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -64,17 +63,17 @@ def image(
     settings = load_config(ImagingConfig, config)
     if ht_min is not None:
         settings = settings.model_copy(update={"selection": Selection(ht_min=ht_min)})
-    if read_timeout is not None:
-        settings = settings.model_copy(update={"read_timeout": read_timeout})
-    paths = input_paths(files, files_from)
     sample = Sample(process=process, label=label, mass=mass)
     done = run_production(
         "image",
-        paths,
+        convert,
+        input_paths(files, files_from),
         output,
-        given_options(executor, workers, scheduler, site),
-        (limit_files, limit_chunks),
-        partial(convert, paths, output, sample, settings),
+        sample,
+        settings,
+        executor=given_options(executor, workers, scheduler, site),
+        limits=(limit_files, limit_chunks),
+        read_timeout=read_timeout,
         skip_bad_files=skip_bad_files,
     )
     typer.echo(f"{output}: {done.events_selected} of {done.events_read} events with HT > {done.selection.ht_min:g} GeV")

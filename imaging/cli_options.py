@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 import typer
 
 if TYPE_CHECKING:
+    from darktrigger.config import StrictModel
     from darktrigger.inputs import SkippedFile
+    from imaging.config import ReadingConfig
 
 OutputOption = Annotated[Path, typer.Option("--output", "-o", help="File to write (Parquet).")]
 FilesArgument = Annotated[
@@ -64,12 +66,15 @@ def input_paths(files: Sequence[str] | None, files_from: Path | None) -> list[st
 
 def run_production(
     stage: str,
+    convert: Callable[..., ProducedT],
     paths: Sequence[str],
     output: Path,
+    sample: StrictModel,
+    settings: ReadingConfig,
+    *,
     executor: dict[str, Any],
     limits: tuple[int | None, int | None],
-    convert: Callable[..., ProducedT],
-    *,
+    read_timeout: float | None,
     skip_bad_files: bool,
 ) -> ProducedT:
     """Convert with progress, then write report and list of failed files beside the output.
@@ -78,14 +83,16 @@ def run_production(
     ----------
     stage
         The command.
-    paths, output
-        Of its files.
+    convert
+        Takes paths, output, sample and settings, and the keywords of :class:`imaging.production.How`.
+    paths, output, sample, settings
+        For it.
     executor
         Options given, see :func:`darktrigger.executor_options.given_options`.
     limits
         Files, and pieces.
-    convert
-        Takes what is known here as keywords, see :class:`imaging.production.How`.
+    read_timeout
+        In the place of that of the settings, if given.
     skip_bad_files
         Leave them out.
     """
@@ -101,6 +108,10 @@ def run_production(
     report = RunReport(stage, who.model_dump())
     with open_executor(who) as workforce, progress(stage, len(paths)) as advance:
         done = convert(
+            paths,
+            output,
+            sample,
+            settings if read_timeout is None else settings.model_copy(update={"read_timeout": read_timeout}),
             skip_bad_files=skip_bad_files,
             executor=workforce,
             limits=Limits(*limits),

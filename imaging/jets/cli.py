@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -83,17 +82,17 @@ def image_jets(
     given = {"pt_min": pt_min, "pt_max": pt_max, "eta_max": eta_max}
     changed = selection.model_dump() | {name: value for name, value in given.items() if value is not None}
     settings = settings.model_copy(update={"selection": validate(JetSelection, changed, "options")})
-    if read_timeout is not None:
-        settings = settings.model_copy(update={"read_timeout": read_timeout})
-    paths = input_paths(files, files_from)
     sample = JetSample(process=process, label=label, mass=mass)
     done = run_production(
         "image-jets",
-        paths,
+        convert_jets,
+        input_paths(files, files_from),
         output,
-        given_options(executor, workers, scheduler, site),
-        (limit_files, limit_chunks),
-        partial(convert_jets, paths, output, sample, settings),
+        sample,
+        settings,
+        executor=given_options(executor, workers, scheduler, site),
+        limits=(limit_files, limit_chunks),
+        read_timeout=read_timeout,
         skip_bad_files=skip_bad_files,
     )
     chosen = done.selection

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -59,17 +58,17 @@ def image_objects(
     if lepton_pt_min is not None:
         objects = settings.objects.model_copy(update={"lepton_pt_min": lepton_pt_min})
         settings = settings.model_copy(update={"objects": objects})
-    if read_timeout is not None:
-        settings = settings.model_copy(update={"read_timeout": read_timeout})
-    paths = input_paths(files, files_from)
     sample = Sample(process=process, label=label, mass=mass)
     done = run_production(
         "image-objects",
-        paths,
+        convert_objects,
+        input_paths(files, files_from),
         output,
-        given_options(executor, workers, scheduler, site),
-        (limit_files, limit_chunks),
-        partial(convert_objects, paths, output, sample, settings),
+        sample,
+        settings,
+        executor=given_options(executor, workers, scheduler, site),
+        limits=(limit_files, limit_chunks),
+        read_timeout=read_timeout,
         skip_bad_files=skip_bad_files,
     )
     lepton = f"a lepton above {done.selection.lepton_pt_min:g} GeV"
