@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator
 from scipy.sparse import csr_array
 
 from darktrigger.errors import ModelFileError
@@ -60,6 +60,34 @@ class ScoreSpec(_Contract):
     direction: Direction
 
 
+class Landscape(_Contract):
+    """The latent sphere of a model with three latents, as the latents have it.
+
+    Parameters
+    ----------
+    energy
+        Energy of what the decoder makes of the sphere, rows of latitudes from -pi/2 to pi/2 of longitudes from -pi to
+        pi.
+    chains
+        Longitude and latitude of the states of chains that sample it.
+    """
+
+    energy: list[list[FiniteFloat]]
+    chains: list[Annotated[list[tuple[FiniteFloat, FiniteFloat]], Field(min_length=1)]] = Field(default_factory=list)
+
+    @field_validator("energy")
+    @classmethod
+    def _is_a_map(cls, rows: list[list[float]]) -> list[list[float]]:
+        if len(rows) < 2 or len({len(row) for row in rows}) != 1 or len(rows[0]) < 2:
+            raise ValueError("should be a table of two rows and columns or more")
+        return rows
+
+    @property
+    def map(self) -> NDArray[np.float32]:
+        """Energy, shape (latitudes, longitudes)."""
+        return np.array(self.energy, dtype=np.float32)
+
+
 class TriggerMetadata(_Contract):
     """JSON of the ``darktrigger`` key of ``metadata_props``."""
 
@@ -68,6 +96,7 @@ class TriggerMetadata(_Contract):
     input: InputSpec
     scores: dict[str, ScoreSpec]
     reconstruction: bool = False
+    landscape: Landscape | None = None
     training: Any = None
     seed: int | None = None
     precision: str | None = None

@@ -150,8 +150,10 @@ def export_run(
     if reconstruction and not spec.reconstructs:
         raise ConfigError(f"reconstruction: asked for, but a {record.family} rebuilds no image")
     metadata = describe(run_dir, spec, names, precision) | {RECONSTRUCTION: reconstruction}
-    extras = spec.extras if reconstruction else ()
-    model = to_onnx(Scorer(load_model(run_dir), names, reconstruction=reconstruction, extras=extras), kind)
+    trained, extras = load_model(run_dir), spec.extras if reconstruction else ()
+    if reconstruction and spec.describe:
+        metadata |= spec.describe(trained, run_dir)
+    model = to_onnx(Scorer(trained, names, reconstruction=reconstruction, extras=extras), kind)
     if precision == "fp16":
         model = to_float16(model, keep=score_nodes(model))
     elif precision == "int8":

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from darktrigger.config import StrictModel
 from ml.inputs import ChoosesInput
@@ -48,6 +49,8 @@ class Family:
         Whether the model looks at nothing but the sum of the channels.
     extras
         Outputs, beside scores and reconstruction, that a file with the reconstruction has too.
+    describe
+        Further metadata of such a file, from the trained network and its run folder.
     """
 
     config: type[StrictModel]
@@ -61,6 +64,7 @@ class Family:
     reconstructs: bool = True
     sums_channels: bool = False
     extras: tuple[str, ...] = ()
+    describe: Callable[[nn.Module, Path], dict[str, Any]] | None = None
 
     def kind(self, config: StrictModel) -> str:
         """Kind of dense input of the model of a configuration."""

@@ -19,6 +19,7 @@ from ml.member_families import MEMBERS
 from ml.members import own_loss
 from ml.models import cct, codvae, convae, dirichlet, double_ae, nae, pair, student
 from ml.nae.config import AutoencoderTraining, NAETraining
+from ml.nae.landscape import describe_landscape
 from ml.scores import SCORES, Score, member_score
 from ml.training_config import DistillationTraining, SupervisedTraining
 
@@ -104,6 +105,7 @@ FAMILIES: dict[str, Family] = MEMBERS | {
         training=AutoencoderTraining,
         validated=None,
         extras=nae.EXTRAS,
+        describe=describe_landscape,
     ),
     "nae": Family(
         nae.NAEConfig,
@@ -114,6 +116,7 @@ FAMILIES: dict[str, Family] = MEMBERS | {
         training=NAETraining,
         validated=None,
         extras=nae.EXTRAS,
+        describe=describe_landscape,
     ),
 }
 

@@ -23,6 +23,7 @@ from analysis.evaluation.samples import (
     Key,
     Points,
     Sample,
+    Worst,
     load_samples,
     save_samples,
 )
@@ -44,7 +45,7 @@ from imaging.objects.object_set import ObjectSet
 #: Events of a file that are in memory at a time, and that a task scores.
 _STEP, _PIECE = 4096, 8192
 
-#: Events of each sample whose image and latents are kept for distances between samples.
+#: Events of each sample whose image and latents are kept for distances between samples: the first and the worst ones.
 _IN_SPACE = 1000
 
 
@@ -55,6 +56,7 @@ class _Parts:
     quality: dict[str, list[Quality]] = field(default_factory=dict)
     examples: dict[str, list[Example]] = field(default_factory=dict)
     points: dict[str, list[Points]] = field(default_factory=dict)
+    worst: dict[str, Worst] = field(default_factory=dict)
 
     def extend(self, sample: Sample, n_examples: int) -> None:
         """Append the events of a further piece."""
@@ -68,6 +70,14 @@ class _Parts:
             kept += examples[: n_examples - len(kept)]
         for path, points in sample.points.items():
             self.points.setdefault(path, []).append(points)
+        for path, worst in sample.worst.items():
+            self.add_worst(path, [worst])
+
+    def add_worst(self, path: str, parts: Sequence[Worst]) -> None:
+        """Keep the worst of these and those before."""
+        kept = [self.worst[path]] if path in self.worst else []
+        if kept or parts:
+            self.worst[path] = Worst.joined([*kept, *parts], _IN_SPACE)
 
     def joined(self) -> Sample:
         return Sample(
@@ -80,6 +90,7 @@ class _Parts:
                 for path, parts in self.points.items()
                 if parts
             },
+            self.worst,
         )
 
 
@@ -262,6 +273,7 @@ def _add(
     for name, values in (dict.fromkeys(baselines, unknown) | baseline_scores(events, known)).items():
         parts.scores.setdefault(Column("", name), []).append(values)
     for trigger in triggers:
+        worst: list[Worst] = []
         for batch in trigger.batches(events.images, config.batch_size, reconstruction=True):
             for name, values in finite(oriented(batch.scores, trigger.directions), trigger.path).items():
                 parts.scores.setdefault(Column(trigger.path, name), []).append(values)
@@ -270,9 +282,12 @@ def _add(
                 points.append(Points(batch.image.reshape(len(batch.image), -1), batch.latent))
             if batch.reconstruction is None:
                 continue
+            if batch.latent is not None:
+                worst.append(Worst.of(batch.image, batch.reconstruction, batch.latent))
             # Table 4 is about background; elsewhere the slowest part of it is left out.
             quality = quality_of(batch.image, batch.reconstruction, with_ssim=key == BACKGROUND)
             parts.quality.setdefault(trigger.path, []).append(quality)
             kept = parts.examples.setdefault(trigger.path, [])
             pairs = zip(batch.image, batch.reconstruction, strict=True)
             kept += [Example(*pair) for pair in list(pairs)[: config.examples - len(kept)]]
+        parts.add_worst(trigger.path, worst)

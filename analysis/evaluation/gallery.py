@@ -21,8 +21,10 @@ from analysis.evaluation.rows import Benchmark, Column, Row, slug
 from analysis.evaluation.samples import BACKGROUND, Key, Sample
 from analysis.evaluation.tables import Cell, Table
 from analysis.plots.distributions import Distribution, draw_distributions
+from analysis.plots.landscape import Placed, draw_landscape
 from analysis.plots.latents import LatentSample, draw_latents
 from analysis.plots.masses import MassPoint, MassSeries, draw_masses
+from analysis.plots.means import Mean, draw_means
 from analysis.plots.names import score_label
 from analysis.plots.reconstructions import Pictured, draw_reconstructions
 from analysis.plots.roc import RocSeries, draw_roc
@@ -30,6 +32,7 @@ from analysis.plots.style import save, styled
 from analysis.plots.sums import SumSample, draw_sums
 from analysis.roc import auroc, roc_curve
 from analysis.scores import ALL_BASELINES
+from darktrigger.sphere import centring, on_map, on_sphere, turned
 from imaging.jets.dense import JET
 
 #: What a picture of all masses shows: so many scores of models, the best first, and these baselines.
@@ -108,6 +111,7 @@ def _rocs(found: Evaluated, model: Model, style: StyleConfig) -> Iterator[tuple[
 
 
 def _of_model(found: Evaluated, model: Model, style: StyleConfig) -> Iterator[tuple[str, Figure]]:
+    yield from _of_sphere(found, model, style)
     trigger = model.triggers[0]
     path, key_name = trigger.path, slug(model.name)
     signs = {name: direction.sign for name, direction in trigger.directions.items()}
@@ -139,6 +143,32 @@ def _of_model(found: Evaluated, model: Model, style: StyleConfig) -> Iterator[tu
     if sums:
         quantity = "sum of pixels" if kind in {"coarse mask", JET} else r"$E_\mathrm{T}$ [GeV]"
         yield f"sums_{key_name}", draw_sums(sums, quantity, model.name, style)
+
+
+def _of_sphere(found: Evaluated, model: Model, style: StyleConfig) -> Iterator[tuple[str, Figure]]:
+    """The latent sphere with the first events of every class, and mean images of the worst ones."""
+    trigger = model.triggers[0]
+    path, landscape = trigger.path, trigger.metadata.landscape
+    points = {key: sample.points[path].latent for key, sample in found.samples.items() if path in sample.points}
+    if landscape and BACKGROUND in points and all(latent.shape[1] == 3 for latent in points.values()):
+        turn = centring(points[BACKGROUND])
+        chains = [on_map(on_sphere(*np.transpose(chain)) @ turn.T) for chain in landscape.chains]
+        placed = [Placed(found.legend(key), on_map(latent @ turn.T)) for key, latent in points.items()]
+        drawn = draw_landscape(turned(landscape.map, turn), chains, placed, model.name, style)
+        yield f"landscape_{slug(model.name)}", drawn
+    means = [
+        Mean(
+            found.legend(key),
+            worst.image.mean(axis=(0, 1)),
+            worst.reconstruction.mean(axis=(0, 1)),
+            np.square(worst.image - worst.reconstruction).mean(axis=(0, 1)),
+        )
+        for key, sample in found.samples.items()
+        if (worst := sample.worst.get(path)) is not None
+    ]
+    if means:
+        title = f"{model.name}, events with the largest error"
+        yield f"worst_{slug(model.name)}", draw_means(means, title, style)
 
 
 def _distributions(found: Evaluated, row: Row) -> dict[Key, Binned]:

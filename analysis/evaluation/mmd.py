@@ -11,21 +11,27 @@ from scipy.spatial.distance import cdist
 
 from analysis.evaluation.models import Model
 from analysis.evaluation.rows import Benchmark
-from analysis.evaluation.samples import BACKGROUND, Key, Sample
+from analysis.evaluation.samples import BACKGROUND, Key, Points, Sample, Worst
 from analysis.evaluation.tables import csv_text, markdown_table
 
-#: Most events of either sample that are compared.
-_MOST = 1000
+#: Most and fewest events of either sample that are compared.
+_MOST, _FEWEST = 1000, 2
 
 
 class Discrepancy(NamedTuple):
-    """Squared MMD of a signal and background as a model sees them; the mean over seeds in latent space."""
+    """Squared MMD of a signal and background as a model sees them; the mean over seeds in latent space.
+
+    Of the first events of either sample, and of those that the model rebuilds worst.
+    """
 
     model: str
     benchmark: str
     events: int
     images: float
     latents: float
+    worst_events: int | None = None
+    worst_images: float | None = None
+    worst_latents: float | None = None
 
 
 def squared_mmd(one_NP: NDArray[np.float32], other_NP: NDArray[np.float32]) -> float:
@@ -55,29 +61,44 @@ def discrepancies(
     """Of every model that gives its latents and every signal with two events or more."""
     found = []
     for model in models:
-        paths = [trigger.path for trigger in model.triggers]
         for key, benchmark in benchmarks.items():
-            pairs = [
-                (samples[key].points[path], samples[BACKGROUND].points[path])
-                for path in paths
-                if path in samples[key].points and path in samples[BACKGROUND].points
-            ]
-            if len(pairs) < len(paths) or min(len(points.image) for points in pairs[0]) < 2:
+            pairs = [(samples[key], samples[BACKGROUND], trigger.path) for trigger in model.triggers]
+            first = _distances([(one.points.get(path), other.points.get(path)) for one, other, path in pairs])
+            if first is None:
                 continue
-            signal, background = pairs[0]
-            images = squared_mmd(signal.image[:_MOST], background.image[:_MOST])
-            latents = [squared_mmd(one.latent[:_MOST], other.latent[:_MOST]) for one, other in pairs]
-            n_events = min(len(signal.image), len(background.image), _MOST)
-            found.append(Discrepancy(model.name, benchmark.name, n_events, images, float(np.mean(latents))))
+            worst = _distances([(one.worst.get(path), other.worst.get(path)) for one, other, path in pairs])
+            found.append(Discrepancy(model.name, benchmark.name, *first, *(worst or (None, None, None))))
     return found
+
+
+def _distances(pairs: Sequence[tuple[Points | Worst | None, Points | Worst | None]]) -> tuple[int, float, float] | None:
+    """Events compared, distance of the first seed's images, mean distance of all seeds' latents."""
+    present = [(one, other) for one, other in pairs if one is not None and other is not None]
+    if len(present) < len(pairs) or min(len(points.latent) for pair in present for points in pair) < _FEWEST:
+        return None
+    images = squared_mmd(*(_rows(points.image) for points in present[0]))
+    latents = [squared_mmd(*(_rows(points.latent) for points in pair)) for pair in present]
+    return min(*(len(points.latent) for points in present[0]), _MOST), images, float(np.mean(latents))
+
+
+def _rows(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    flat: NDArray[np.float32] = values[:_MOST].reshape(min(len(values), _MOST), -1)
+    return flat
 
 
 def discrepancy_markdown(found: Sequence[Discrepancy]) -> str:
     """As a Markdown table."""
-    note = "Squared MMD, Gaussian kernel of the median distance, of the first events of either sample, unweighted."
-    lines = [[*item[:2], str(item.events), f"{item.images:.4f}", f"{item.latents:.4f}"] for item in found]
-    header = ["Model", "Signal", "Events", "Images", "Latents"]
+    note = (
+        "Squared MMD, Gaussian kernel of the median distance, unweighted: of the first events of either sample, and of "
+        "those that the model rebuilds worst."
+    )
+    lines = [[*item[:2], *(_number(value) for value in item[2:])] for item in found]
+    header = ["Model", "Signal", "Events", "Images", "Latents", "Worst events", "Their images", "Their latents"]
     return markdown_table("Distance of signal and background", note, header, lines)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else str(value) if isinstance(value, int) else f"{value:.4f}"
 
 
 def discrepancy_csv(found: Sequence[Discrepancy]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,6 +41,38 @@ class Points(NamedTuple):
     latent: Float32Array
 
 
+class Worst(NamedTuple):
+    """The events of a sample that a model rebuilds worst, those with the largest error first.
+
+    Parameters
+    ----------
+    error
+        Mean squared difference of the pixels, shape (n,).
+    image, reconstruction
+        Shape (n, C, H, W).
+    latent
+        Shape (n, K).
+    """
+
+    error: Float32Array
+    image: Float32Array
+    reconstruction: Float32Array
+    latent: Float32Array
+
+    @classmethod
+    def of(cls, image: Float32Array, reconstruction: Float32Array, latent: Float32Array) -> Worst:
+        """Events as they come."""
+        error = np.square(image - reconstruction).mean(axis=(1, 2, 3), dtype=np.float64)
+        return cls(error.astype(np.float32), image, reconstruction, latent)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Worst], most: int) -> Worst:
+        """The worst of all; of equals, the first."""
+        every = cls(*map(np.concatenate, zip(*parts, strict=True)))
+        order = np.argsort(-every.error, kind="stable")[:most]
+        return cls(*(column[order] for column in every))
+
+
 class Example(NamedTuple):
     """An event's input and what the model makes of it, shape (C, H, W) each."""
 
@@ -64,6 +96,8 @@ class Sample:
         The first events with their reconstructions, by the model's path.
     points
         The first events as points, by the path of each model that gives its latents.
+    worst
+        The events with the largest error of reconstruction, by the path of each such model.
     """
 
     weight: FloatArray
@@ -71,6 +105,7 @@ class Sample:
     quality: dict[str, Quality]
     examples: dict[str, list[Example]]
     points: dict[str, Points] = field(default_factory=dict)
+    worst: dict[str, Worst] = field(default_factory=dict)
 
 
 _RECORD = "record"
@@ -95,6 +130,7 @@ def save_samples(path: Path, samples: Mapping[Key, Sample]) -> None:
                 "quality": list(sample.quality),
                 "examples": list(sample.examples),
                 "points": list(sample.points),
+                "worst": list(sample.worst),
             }
         )
         arrays[f"{number}/weight"] = sample.weight
@@ -106,6 +142,8 @@ def save_samples(path: Path, samples: Mapping[Key, Sample]) -> None:
             arrays[f"{number}/reconstruction/{i}"] = np.array([example.reconstruction for example in examples])
         for i, points in enumerate(sample.points.values()):
             arrays |= {f"{number}/points/{i}/{name}": getattr(points, name) for name in Points._fields}
+        for i, worst in enumerate(sample.worst.values()):
+            arrays |= {f"{number}/worst/{i}/{name}": getattr(worst, name) for name in Worst._fields}
     with atomic_path(path) as temporary:
         np.savez(temporary, **{_RECORD: np.array(json.dumps(record))}, **arrays)  # type: ignore[arg-type]
 
@@ -139,5 +177,9 @@ def _sample(entry: Mapping[str, Any], prefix: str, arrays: Mapping[str, NDArray[
         {
             path: Points(*(arrays[f"{prefix}/points/{i}/{name}"] for name in Points._fields))
             for i, path in enumerate(entry["points"])
+        },
+        {
+            path: Worst(*(arrays[f"{prefix}/worst/{i}/{name}"] for name in Worst._fields))
+            for i, path in enumerate(entry["worst"])
         },
     )

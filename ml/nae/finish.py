@@ -16,7 +16,7 @@ from ml.config import RunConfig
 from ml.models.nae import NAE
 from ml.nae.config import NAETraining
 from ml.nae.folder import ChainFolder
-from ml.nae.landscape import IMAGES, Landscape, latent_landscape, write_landscape
+from ml.nae.landscape import IMAGES, LANDSCAPE, Landscape, latent_landscape, write_landscape
 from ml.nae.plots import draw_chains, draw_landscape, draw_means, draw_samples
 from ml.nae.sampler import Replay, Samples, draw
 from ml.run_folder import RECORD, load_checkpoint, load_model, read_record
@@ -50,7 +50,7 @@ def finish(folder: ChainFolder, batches: Batches, config: RunConfig[Any]) -> Non
         maps: Landscape = latent_landscape(
             model, {"validation": image_NCHW}, replay, settings, torch_stream(settings.seed, "landscape")
         )
-        write_landscape(maps, run_dir / "landscape.npz")
+        write_landscape(maps, run_dir / LANDSCAPE)
         draw_landscape(maps, run_dir)
 
 

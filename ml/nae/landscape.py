@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from darktrigger.errors import ConfigError
+from darktrigger.errors import ConfigError, ModelFileError
 from darktrigger.files import atomic_path
+from darktrigger.sphere import centring, grid, on_map, on_sphere
 from ml.models.nae import NAE
 from ml.nae.config import NAETraining
 from ml.nae.langevin import Sphere, chain
@@ -21,11 +23,11 @@ from ml.nae.sampler import Replay
 #: Points of the map in longitude and latitude.
 GRID = (60, 30)
 
+#: File of a run folder with its map.
+LANDSCAPE = "landscape.npz"
+
 #: Chains that are drawn, and images of each name.
 CHAINS, IMAGES = 40, 1000
-
-#: Images within this cosine of a point count as near it.
-_NEAR = 0.95
 
 
 class Landscape(NamedTuple):
@@ -41,6 +43,8 @@ class Landscape(NamedTuple):
         Longitude and latitude of encoded images, shape (n, 2), by name.
     chains
         The same of the chains' states, shape (chains, steps + 1, 2).
+    turn
+        Rotation that took the latent sphere to the map's, shape (3, 3).
     """
 
     longitude: NDArray[np.float64]
@@ -48,22 +52,25 @@ class Landscape(NamedTuple):
     energy: NDArray[np.float32]
     images: dict[str, NDArray[np.float32]]
     chains: NDArray[np.float32]
+    turn: NDArray[np.float64]
 
 
-def centring(point_NK: Tensor) -> Tensor:
-    """Rotation that takes the point with most others around it to (1, 0, 0), shape (3, 3)."""
-    near_N = (point_NK @ point_NK.T > _NEAR).sum(1)
-    centre = point_NK[near_N.argmax()]
-    other = torch.eye(3)[centre.abs().argmin()]
-    east = torch.linalg.cross(other, centre)
-    east = east / east.norm()
-    return torch.stack([centre, east, torch.linalg.cross(centre, east)])
+def energy_map(model: NAE, turn: NDArray[np.float64] | None = None) -> NDArray[np.float32]:
+    """Energy of what the decoder makes of the points of a map of the latent sphere, shape (30, 60).
 
-
-def on_map(point: Tensor) -> NDArray[np.float32]:
-    """Longitude and latitude of unit vectors (..., 3), shape (..., 2)."""
-    longitude = torch.atan2(point[..., 1], point[..., 0])
-    return torch.stack([longitude, torch.asin(point[..., 2].clamp(-1, 1))], dim=-1).numpy()
+    Parameters
+    ----------
+    model
+        With three latents, in evaluation mode.
+    turn
+        Rotation of the sphere before it is mapped, shape (3, 3).
+    """
+    lat, lon = np.meshgrid(*reversed(grid(*GRID)), indexing="ij")
+    point = on_sphere(lon, lat).reshape(-1, 3)
+    point_NK = torch.from_numpy((point if turn is None else point @ turn).astype(np.float32))
+    with torch.no_grad():
+        energy = torch.cat([model.latent_energy(part) for part in torch.split(point_NK, 64)])
+    return energy.view(lat.shape).numpy()
 
 
 def latent_landscape(
@@ -96,18 +103,13 @@ def latent_landscape(
     if model.latents != 3:
         raise ConfigError(f"model.latents: a map needs 3 (found {model.latents})")
     with torch.no_grad():
-        encoded = {name: model(image_NCHW[:IMAGES]).latent for name, image_NCHW in images.items()}
-        turn = centring(next(iter(encoded.values())))
-        longitude, latitude = (np.linspace(-side, side, n) for side, n in zip((np.pi, np.pi / 2), GRID, strict=True))
-        lat, lon = np.meshgrid(latitude, longitude, indexing="ij")
-        grid = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
-        point_NK = torch.from_numpy(grid.reshape(-1, 3).astype(np.float32)) @ turn
-        energy = torch.cat([model.latent_energy(part) for part in torch.split(point_NK, 64)]).view(lat.shape)
+        encoded = {name: model(image_NCHW[:IMAGES]).latent.numpy() for name, image_NCHW in images.items()}
+    turn = centring(next(iter(encoded.values())))
     start_NK = replay.starts(CHAINS, generator)
     states = chain(model.latent_energy, start_NK, config.latent_chain, Sphere(), generator)
-    paths = torch.stack([state.point for state in states], dim=1)
+    paths = torch.stack([state.point for state in states], dim=1).numpy()
     places = {name: on_map(latent_NK @ turn.T) for name, latent_NK in encoded.items()}
-    return Landscape(longitude, latitude, energy.numpy(), places, on_map(paths @ turn.T))
+    return Landscape(*grid(*GRID), energy_map(model, turn), places, on_map(paths @ turn.T), turn)
 
 
 def write_landscape(landscape: Landscape, path: Path) -> None:
@@ -116,3 +118,43 @@ def write_landscape(landscape: Landscape, path: Path) -> None:
     places = arrays.pop("images")
     with atomic_path(path) as temporary:
         np.savez(temporary, **arrays, **{f"images/{name}": place for name, place in places.items()})
+
+
+def describe_landscape(model: nn.Module, run_dir: Path) -> dict[str, Any]:
+    """The latent sphere's map for a trigger model's metadata; empty where the sphere is no map.
+
+    ``landscape`` holds ``energy``, rows of latitudes from -pi/2 to pi/2 of longitudes from -pi to pi, as the latents
+    have them, and ``chains``, longitude and latitude of the states of chains, of a run that has some.
+    """
+    assert isinstance(model, NAE)  # noqa: S101 (for the type checker)
+    if model.latents != 3:
+        return {}
+    energy = energy_map(model)
+    return {"landscape": {"energy": _rounded(energy), "chains": _rounded(read_chains(run_dir / LANDSCAPE))}}
+
+
+def read_chains(path: Path) -> NDArray[np.float32]:
+    """Longitude and latitude, on the latents' own sphere, of the chains of a map, shape (chains, states, 2).
+
+    None, shape (0, 0, 2), where there is no map, or none that tells how it was turned.
+
+    Raises
+    ------
+    ModelFileError
+        It cannot be read.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            if "turn" in stored.files:
+                places: NDArray[np.float32] = on_map(on_sphere(*np.moveaxis(stored["chains"], -1, 0)) @ stored["turn"])
+                return places
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise ModelFileError(path, f"is not a map of a latent space ({error})") from None
+    return np.empty((0, 0, 2), dtype=np.float32)
+
+
+def _rounded(values: NDArray[np.float32]) -> Any:
+    """As nested lists of numbers of five digits, to keep the metadata short."""
+    return [_rounded(row) for row in values] if values.ndim else float(f"{values:.5g}")

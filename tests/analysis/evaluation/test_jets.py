@@ -14,14 +14,17 @@ from typer.testing import CliRunner
 
 from analysis.cli import app
 from analysis.evaluate import evaluate
+from analysis.evaluation import collect
 from analysis.evaluation.config import DominanceConfig, EvaluationConfig
 from analysis.evaluation.mmd import squared_mmd
+from analysis.evaluation.samples import BACKGROUND
 from analysis.trigger import Trigger
-from darktrigger.errors import AnalysisError, InputFileError
+from darktrigger.errors import AnalysisError, InputFileError, ModelFileError
 from imaging.jets.config import JetConfig, JetSelection
 from imaging.jets.convert import JetSample, convert_jets
 from imaging.jets.jet_file import JetMetadata, read_jet_files, write_jet_file
 from imaging.jets.jet_set import JET_COLUMNS, JetSet
+from imaging.jets.jet_source import open_jets
 
 QUICK = EvaluationConfig(dominance=DominanceConfig(subsets=20, bootstraps=20))
 
@@ -66,21 +69,27 @@ def jet_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def jet_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Energy: the sum of the image in GeV; prepared: a hundredth; reconstruction: half of that; latents: columns."""
+    """Energy: the sum of the image in GeV; prepared: a hundredth; reconstruction: half of that.
+
+    Latents: the sums of three groups of columns, put on the unit sphere.
+    """
     shape = [1, 40, 40]
     nodes = [
         helper.make_node("ReduceSum", ["image", "axes"], ["energy"], keepdims=0),
         helper.make_node("Mul", ["image", "unit"], ["prepared"]),
         helper.make_node("Mul", ["prepared", "half"], ["reconstruction"]),
-        helper.make_node("ReduceSum", ["prepared", "rows"], ["latent"], keepdims=0),
+        helper.make_node("ReduceSum", ["prepared", "rows"], ["columns"], keepdims=0),
+        helper.make_node("MatMul", ["columns", "groups"], ["encoded"]),
+        helper.make_node("LpNormalization", ["encoded"], ["latent"], axis=1, p=2),
     ]
     constants = [
         numpy_helper.from_array(np.array([1, 2, 3]), "axes"),
         numpy_helper.from_array(np.array([1, 2]), "rows"),
+        numpy_helper.from_array(np.eye(3, dtype=np.float32)[np.arange(40) * 3 // 40], "groups"),
         numpy_helper.from_array(np.array(0.01, dtype=np.float32), "unit"),
         numpy_helper.from_array(np.array(0.5, dtype=np.float32), "half"),
     ]
-    sizes = {"energy": [], "prepared": shape, "reconstruction": shape, "latent": [40]}
+    sizes = {"energy": [], "prepared": shape, "reconstruction": shape, "latent": [3]}
     graph = helper.make_graph(
         nodes,
         "sum",
@@ -94,6 +103,7 @@ def jet_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "input": {"kind": "jet"},
         "scores": {"energy": {"direction": "higher"}},
         "reconstruction": True,
+        "landscape": {"energy": np.ones((3, 4)).cumsum(1).tolist(), "chains": [[[-3, 0], [3, 1]], [[0, 0]]]},
     }
     helper.set_model_props(model, {"darktrigger": json.dumps(metadata)})
     path = tmp_path_factory.mktemp("model") / "nae.onnx"
@@ -109,7 +119,7 @@ def test_trigger_takes_jets(jet_model: Path, jet_files: list[Path]) -> None:
     np.testing.assert_allclose(batch.image.reshape(7, -1), jets.images[:7].toarray() / 100, rtol=1e-5)
     assert batch.reconstruction is not None
     assert batch.latent is not None
-    assert batch.latent.shape == (7, 40)
+    assert batch.latent.shape == (7, 3)
 
 
 @pytest.fixture(scope="module")
@@ -144,12 +154,47 @@ def test_jets_have_baselines_and_pictures_of_their_own(written: Path) -> None:
     assert scores == {"energy", "n_constituents", "jet_mass"}
     plots = {path.stem for path in (written / "plots").glob("*.png")}
     assert {"roc_nae_top", "score_nae_energy", "reconstructions_nae_top", "reconstructions_nae_background"} <= plots
+    assert {"landscape_nae", "worst_nae"} <= plots
 
 
 def test_distance_of_samples(written: Path) -> None:
     found = {item["benchmark"]: item for item in json.loads((written / "evaluation.json").read_text())["mmd"]}
     assert found["Heidelberg 550"]["latents"] > found["top"]["latents"]
-    assert (written / "mmd.csv").read_text().startswith("model,benchmark,events,images,latents\n")
+    header = (written / "mmd.csv").read_text().splitlines()[0]
+    assert header == "model,benchmark,events,images,latents,worst_events,worst_images,worst_latents"
+    # Fewer jets than are kept: the worst are all of them, in another order.
+    for item in found.values():
+        assert item["worst_events"] == item["events"]
+        assert item["worst_images"] == pytest.approx(item["images"], rel=1e-5)
+
+
+def test_the_worst_jets_are_kept_whatever_the_pieces(jet_model: Path, jet_files: list[Path], monkeypatch: Any) -> None:
+    monkeypatch.setattr(collect, "_IN_SPACE", 8)
+    monkeypatch.setattr(collect, "_PIECE", 10)
+    monkeypatch.setattr(collect, "_STEP", 5)
+    found = collect.collect([Trigger(jet_model)], [open_jets(path) for path in jet_files], QUICK)
+    image = read_jet_files(jet_files[:1]).images.toarray() / 100
+    error = np.square(image / 2).mean(axis=1)
+    worst = found[BACKGROUND].worst[str(jet_model)]
+    np.testing.assert_allclose(worst.error, np.sort(error)[::-1][:8], rtol=1e-4)
+    np.testing.assert_allclose(worst.image.reshape(8, -1), image[np.argsort(-error)[:8]], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("landscape", "message"),
+    [
+        ({"energy": [[1.0, 2.0], [3.0]]}, "table of two rows"),
+        ({"energy": [[1.0, float("nan")], [3.0, 4.0]]}, "landscape.energy.0.1"),
+        ({"energy": [[1.0, 2.0], [3.0, 4.0]], "chains": [[]]}, "landscape.chains.0"),
+    ],
+)
+def test_a_spoilt_landscape_is_refused(jet_model: Path, tmp_path: Path, landscape: Any, message: str) -> None:
+    model = onnx.load(jet_model)
+    metadata = json.loads(model.metadata_props[0].value) | {"landscape": landscape}
+    helper.set_model_props(model, {"darktrigger": json.dumps(metadata)})
+    onnx.save(model, tmp_path / "spoilt.onnx")
+    with pytest.raises(ModelFileError, match=message):
+        Trigger(tmp_path / "spoilt.onnx")
 
 
 def test_another_class_is_background(jet_model: Path, jet_files: list[Path], tmp_path: Path) -> None:

@@ -5,9 +5,12 @@ import onnxruntime
 import pytest
 import torch
 
+from darktrigger.errors import ModelFileError
+from darktrigger.sphere import grid, on_sphere
 from imaging.jets.dense import JetInput, jet_image
 from imaging.jets.jet_file import read_jet_files
 from ml.export import Scorer, export_run
+from ml.nae.landscape import read_chains
 from ml.run_folder import load_model
 
 
@@ -60,3 +63,29 @@ def test_metadata(exported):
     assert metadata["input"]["kind"] == "jet"
     assert metadata["scores"] == {"energy": {"direction": "higher"}}
     assert metadata["config"]["front"] == {"input": "jet", "power": 1.0, "sigma": 1.0}
+
+
+def test_the_latent_sphere_is_described(exported):
+    folder, path = exported
+    _, session = run(path, np.zeros((1, 1, 40, 40), dtype=np.float32))
+    landscape = json.loads(session.get_modelmeta().custom_metadata_map["darktrigger"])["landscape"]
+    model, energy = load_model(folder), np.array(landscape["energy"])
+    longitude, latitude = grid(60, 30)
+    point = torch.from_numpy(on_sphere(longitude[[7, 40]], latitude[[3, 20]]).astype(np.float32))
+    with torch.inference_mode():
+        np.testing.assert_allclose(energy[[3, 20], [7, 40]], model.latent_energy(point), rtol=1e-3)
+    if not (folder / "landscape.npz").exists():
+        assert landscape["chains"] == []
+        return
+    with np.load(folder / "landscape.npz") as found:
+        drawn, turn = on_sphere(*np.moveaxis(found["chains"], -1, 0)), found["turn"]
+    own = on_sphere(*np.moveaxis(np.array(landscape["chains"]), -1, 0))
+    np.testing.assert_allclose(own @ turn.T, drawn, atol=1e-3)
+
+
+def test_a_damaged_map_is_refused(tmp_path):
+    (tmp_path / "landscape.npz").write_bytes(b"PK nothing")
+    with pytest.raises(ModelFileError, match="is not a map of a latent space"):
+        read_chains(tmp_path / "landscape.npz")
+    np.savez(tmp_path / "old.npz", chains=np.zeros((2, 3, 2)))
+    assert read_chains(tmp_path / "old.npz").shape == (0, 0, 2)
