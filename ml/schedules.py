@@ -19,6 +19,7 @@ def learning_rate(config: TrainingConfig, step: int, n_steps: int) -> float:
     n_steps
         Steps of the whole training, if nothing ends it earlier.
     """
+    rise = min(1.0, (step + 1) / config.warm_up) if config.warm_up else 1.0
     if config.schedule == "constant":
-        return config.learning_rate
-    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(step / n_steps, 1.0)))
+        return config.learning_rate * rise
+    return config.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * min(step / n_steps, 1.0)))

@@ -34,6 +34,8 @@ class TrainingConfig(StrictModel):
     schedule
         Of the learning rate: ``constant``, or ``cosine``, half a period from the learning rate to zero over all
         steps of all epochs, which makes more of few epochs.
+    warm_up
+        First steps, in which the learning rate rises from nothing, in equal parts.
     clip_norm
         Largest l2 norm of the gradient of each parameter tensor, one by one as Keras' ``clipnorm``.
     validation_fraction
@@ -56,6 +58,7 @@ class TrainingConfig(StrictModel):
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     schedule: Literal["constant", "cosine"] = "constant"
+    warm_up: Annotated[int, Field(ge=0)] = 0
     clip_norm: Annotated[float, Field(gt=0)] = 1.0
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
     patience: Count = 10

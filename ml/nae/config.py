@@ -150,6 +150,9 @@ ObjectiveConfig = Annotated[Likelihood | Wasserstein, Field(discriminator="kind"
 class AutoencoderTraining(TrainingConfig):
     """Training of the autoencoder that a normalized one starts from, on the mean squared error.
 
+    With a warm-up, which the paper does not mention: without one, Adam's first steps often give every image the same
+    latents, and many steps or all of the training go by before they part again.
+
     Parameters
     ----------
     label
@@ -169,6 +172,7 @@ class AutoencoderTraining(TrainingConfig):
     micro_batch: Count | None = 32
     learning_rate: Positive = 1e-3
     schedule: Literal["constant", "cosine"] = "cosine"
+    warm_up: Annotated[int, Field(ge=0)] = 50
     weight_decay: NotNegative = 0.0
     adam_epsilon: Positive = 1e-12
     regularisation_weights: NotNegative = 1e-8
