@@ -171,12 +171,16 @@ class Reconstruction(LightningModule):
         """AdamW (section 4.7)."""
         settings = self.config
         return torch.optim.AdamW(
-            self.parameters(),
+            self.parameter_groups(),
             lr=settings.learning_rate,
             eps=self.adam_epsilon,
             weight_decay=settings.weight_decay,
             fused=True,
         )
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Parameters for the optimiser; a group's ``rate`` multiplies the learning rate."""
+        return [{"params": list(self.parameters()), "rate": 1.0}]
 
     def noise(self, n: int, batch_index: int) -> Tensor | None:
         """Noise for a training batch, a function of (seed, epoch, batch) alone; None where the model needs none."""
@@ -205,8 +209,10 @@ class Reconstruction(LightningModule):
         """Clip the gradients, set the learning rate and move the parameters."""
         optimizer: Any = self.optimizers()
         clip_each(self.parameters(), self.config.clip_norm)
+        rate = learning_rate(self.config, self.global_step, int(self.trainer.estimated_stepping_batches))
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(self.config, self.global_step, int(self.trainer.estimated_stepping_batches))
+            # Checkpoints of earlier versions have groups without it.
+            group["lr"] = rate * group.get("rate", 1.0)
         optimizer.step()
 
     def validation_step(self, image_NCHW: Tensor, batch_index: int) -> None:  # noqa: ARG002 (Lightning's signature)

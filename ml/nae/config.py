@@ -150,9 +150,6 @@ ObjectiveConfig = Annotated[Likelihood | Wasserstein, Field(discriminator="kind"
 class AutoencoderTraining(TrainingConfig):
     """Training of the autoencoder that a normalized one starts from, on the mean squared error.
 
-    With a warm-up, which the paper does not mention: without one, Adam's first steps often give every image the same
-    latents, and many steps or all of the training go by before they part again.
-
     Parameters
     ----------
     label
@@ -162,6 +159,10 @@ class AutoencoderTraining(TrainingConfig):
         Of the optimiser in an epoch, at most; all images once unless given.
     adam_epsilon
         Of Adam; below the default of torch, since gradients of energies of 1e-6 are small.
+    encoder_bias_rate
+        Learning rate of the encoder's biases in units of that of all other parameters. Pixels of a normalised jet are
+        about 1e-3 and what the encoder makes of it, before it is put on the sphere, about 1e-4: at the rate of the
+        weights, a few steps of Adam give the biases more say than the image has, and all images the same latents.
     regularisation_weights
         Coefficient of the sum of the squares of all parameters.
     """
@@ -175,6 +176,7 @@ class AutoencoderTraining(TrainingConfig):
     warm_up: Annotated[int, Field(ge=0)] = 50
     weight_decay: NotNegative = 0.0
     adam_epsilon: Positive = 1e-12
+    encoder_bias_rate: Annotated[float, Field(gt=0, le=1)] = 0.01
     regularisation_weights: NotNegative = 1e-8
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
     augmentation: bool = False
@@ -192,7 +194,7 @@ class NAETraining(TrainingConfig):
     ----------
     pretrained
         Run folder of a ``jet-ae``; a relative path starts in the current folder.
-    label, steps, adam_epsilon
+    label, steps, adam_epsilon, encoder_bias_rate
         See :class:`AutoencoderTraining`.
     latent_chain, pixel_chain, replay
         How samples are drawn: on-manifold initialisation (section 2.2).
@@ -212,6 +214,7 @@ class NAETraining(TrainingConfig):
     learning_rate: Positive = 1e-5
     weight_decay: NotNegative = 0.0
     adam_epsilon: Positive = 1e-12
+    encoder_bias_rate: Annotated[float, Field(gt=0, le=1)] = 0.01
     precision: Literal["float32"] = "float32"
     augmentation: bool = False
     patience: Count = 50

@@ -35,6 +35,16 @@ class EnergyTraining(Reconstruction):
         """As configured."""
         return self.config.adam_epsilon
 
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """The encoder's biases apart, see :class:`ml.nae.config.AutoencoderTraining`."""
+        biases = [value for name, value in self.model.encoder.named_parameters() if name.endswith("bias")]
+        chosen = {id(value) for value in biases}
+        others = [value for value in self.parameters() if id(value) not in chosen]
+        return [
+            {"params": others, "rate": 1.0},
+            {"params": biases, "rate": self.config.encoder_bias_rate},
+        ]
+
     def update(self, weights_coefficient: float) -> Tensor:
         """Add the weights' regulariser to the gradients and take a step; its value."""
         squares = torch.zeros(())
