@@ -80,6 +80,7 @@ def ae_run(qcd_jets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "batch_size": 6,
         "validation_fraction": 0.25,
         "learning_rate": 0.02,
+        "warm_up": 0,
     }
     train("jet-ae", [qcd_jets], folder, run_config("jet-ae", {"model": SIZE, "training": settings}))
     return folder
