@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from analysis.evaluation.gallery import draw_evaluation
 from analysis.evaluation.models import Model, group_models
 from analysis.evaluation.rows import Benchmark, rows_of
 from analysis.evaluation.samples import BACKGROUND, LABEL_0_AS_SIGNAL, Key, Sample
-from analysis.scores import BASELINES, JET_BASELINES, OBJECT_BASELINES
+from analysis.scores import baselines_of
 from analysis.trigger import Trigger
 from darktrigger.errors import AnalysisError, InputFileError
 from darktrigger.executors import ExecutorConfig, open_executor
@@ -94,7 +94,7 @@ def evaluate(
     who = executor or ExecutorConfig()
     parts, report = folder / PARTS_NAME, RunReport("evaluate", who.model_dump())
     sources = _open(paths, triggers, report, skip_bad_files=skip_bad_files)
-    rows = rows_of(models, _baselines(sources[0]))
+    rows = rows_of(models, baselines_of(sources[0].holds))
     background = _background(config.background, sources)
     with report.phase("score"), open_executor(who) as workforce:
         samples = collect(
@@ -177,12 +177,6 @@ def _background(name: str | None, sources: Sequence[ImageSource | JetFile]) -> i
     if name.lower() not in labels:
         raise AnalysisError(f"background: no class is named '{name}'; the files name {', '.join(sorted(labels))}")
     return labels[name.lower()]
-
-
-def _baselines(source: ImageSource | JetFile) -> Collection[str]:
-    if isinstance(source, JetFile):
-        return JET_BASELINES
-    return OBJECT_BASELINES if source.has_objects else BASELINES
 
 
 def _benchmarks(samples: dict[Key, Sample], sources: Sequence[ImageSource | JetFile]) -> dict[Key, Benchmark]:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import awkward as ak
 
 from analysis.config import AnalysisConfig
-from analysis.scores import BASELINES, JET_BASELINES, OBJECT_BASELINES, channels_needed
+from analysis.scores import BASELINES, baselines_of, channels_needed
 from analysis.trigger import Trigger
 from imaging.branches import BranchOverride, find_branches
 from imaging.config import Selection
@@ -144,11 +144,6 @@ def reader_for(trigger: Trigger, config: AnalysisConfig) -> Reader:
 
 def fitted(config: AnalysisConfig, trigger: Trigger) -> AnalysisConfig:
     """The same settings with the baselines that what the trigger looks at has: fewer for objects, others for jets."""
-    wanted = (*config.baselines, *JET_BASELINES) if trigger.takes_jets else config.baselines
-    available = BASELINES
-    if trigger.takes_jets:
-        available = OBJECT_BASELINES | JET_BASELINES
-    elif trigger.takes_objects:
-        available = OBJECT_BASELINES
-    known = tuple(dict.fromkeys(name for name in wanted if name in available))
-    return config.model_copy(update={"baselines": known})
+    available = baselines_of(JetEvents if trigger.takes_jets else ObjectSet if trigger.takes_objects else ImageSet)
+    wanted = dict.fromkeys((*config.baselines, *(name for name in available if name not in BASELINES)))
+    return config.model_copy(update={"baselines": tuple(name for name in wanted if name in available)})

@@ -104,13 +104,17 @@ OBJECT_BASELINES: dict[str, Baseline] = {
 ALL_BASELINES: dict[str, Baseline] = BASELINES | JET_BASELINES
 
 
-def baselines_of(events: ImageSet | JetSet | ObjectSet | JetEvents) -> dict[str, Baseline]:
-    """Scores that need no model, of images, of jets, of objects, or of events by their jet."""
-    if isinstance(events, JetEvents):
-        return OBJECT_BASELINES | JET_BASELINES
-    if isinstance(events, ObjectSet):
-        return OBJECT_BASELINES
-    return JET_BASELINES if isinstance(events, JetSet) else BASELINES
+_BY_KIND: dict[type, dict[str, Baseline]] = {
+    ImageSet: BASELINES,
+    ObjectSet: OBJECT_BASELINES,
+    JetSet: JET_BASELINES,
+    JetEvents: OBJECT_BASELINES | JET_BASELINES,
+}
+
+
+def baselines_of(kind: type) -> dict[str, Baseline]:
+    """Scores that need no model, of sets of images, of objects, of jets, or of events by their jet."""
+    return _BY_KIND[kind]
 
 
 def directions(trigger: Trigger, baselines: Iterable[str] = BASELINES) -> dict[str, Direction]:
@@ -141,7 +145,7 @@ def baseline_scores(
     events: ImageSet | JetSet | ObjectSet | JetEvents, names: Iterable[str] | None = None
 ) -> dict[str, FloatArray]:
     """Baselines of events, all of their kind unless named, shape (n,) each."""
-    known = baselines_of(events)
+    known = baselines_of(type(events))
     return {name: known[name].function(events) for name in (known if names is None else names)}
 
 

@@ -42,6 +42,11 @@ class ImageSource:
     is_coarse: bool
     has_objects: bool = False
 
+    @property
+    def holds(self) -> type[ImageSet | ObjectSet]:
+        """Kind of set that its events come in."""
+        return ObjectSet if self.has_objects else ImageSet
+
     def require(self, kind: str, *, sums_channels: bool = False) -> None:
         """Check that a model of an input kind can be fed.
 

@@ -267,7 +267,7 @@ def _add(
     config: EvaluationConfig,
 ) -> None:
     parts.weight.append(events.weight.astype(np.float64))
-    baselines = baselines_of(events)
+    baselines = baselines_of(type(events))
     known = [name for name, baseline in baselines.items() if baseline.columns <= source.columns]
     unknown = np.full(len(events), np.nan, dtype=np.float32)
     for name, values in (dict.fromkeys(baselines, unknown) | baseline_scores(events, known)).items():

@@ -32,6 +32,11 @@ class JetFile:
         """What its jets tell."""
         return frozenset({JET})
 
+    @property
+    def holds(self) -> type[JetSet]:
+        """Kind of set that its jets come in."""
+        return JetSet
+
     def require(self, kind: str, *, sums_channels: bool = False) -> None:  # noqa: ARG002 (the signature for events)
         """Check that a model of an input kind can be fed.
 

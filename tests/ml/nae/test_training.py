@@ -151,6 +151,6 @@ def test_biases_of_the_encoder_learn_slowly(ae_run):
         torch.cat([value for name, value in weights.items() if name.startswith(f"model.{part}.") and "bias" in name])
         for part in ("encoder", "decoder")
     )
-    # Both start from zero, but for the decoder's last. Adam moves a parameter by about the learning rate a step, 36 here.
+    # Both start from zero, but for the last. Adam moves a parameter by about the learning rate a step, 36 here.
     assert 0 < encoder.abs().max() < 1.5 * 36 * 0.02 * 0.01
     assert decoder[:-1].abs().max() > 10 * encoder.abs().max()
