@@ -83,7 +83,7 @@ def milliseconds(work: Callable[[], object], repeats: int) -> float:
 def ours(image_NCHW: Tensor, config: NAETraining, repeats: int) -> list[float]:
     """Latent chain, pixel chain and update."""
     model = NAE(NAEConfig())
-    training = NormalizedTraining(model, energy_loss, config)
+    training = NormalizedTraining(model, energy_loss, config, energy_before=1.0)
     optimizer = training.configure_optimizers()
     n, generator = len(image_NCHW), torch.Generator().manual_seed(0)
     start_NK = F.normalize(torch.randn(n, 3, generator=generator), dim=1)

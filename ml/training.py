@@ -146,7 +146,7 @@ def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -
             reload_dataloaders_every_n_epochs=1,
             default_root_dir=run_dir,
         )
-        module = training_module(spec, model, batches, each)
+        module = training_module(spec, model, batches, folder, each)
         trainer.fit(module, datamodule=batches, ckpt_path=checkpoint, weights_only=True)
     logger.info("%s: trained %d epochs", run_dir, len(folder.history))
     return folder
@@ -166,7 +166,7 @@ def folder_of(run_dir: Path, settings: TrainingConfig) -> RunFolder:
     return RunFolder(run_dir, settings.patience)
 
 
-def training_module(spec: Family, model: nn.Module, batches: Batches, each: Map) -> Reconstruction:
+def training_module(spec: Family, model: nn.Module, batches: Batches, folder: RunFolder, each: Map) -> Reconstruction:
     """The model with its training step."""
     if isinstance(batches, DistillationBatches):
         pupil: Standardised = model  # type: ignore[assignment]
@@ -174,8 +174,8 @@ def training_module(spec: Family, model: nn.Module, batches: Batches, each: Map)
         return Targeted(model, spec.loss, batches.config, each, spec.validated)
     if isinstance(batches.config, AutoencoderTraining):
         return AutoencoderPretraining(model, spec.loss, batches.config, each)  # type: ignore[arg-type]
-    if isinstance(batches.config, NAETraining):
-        return NormalizedTraining(model, spec.loss, batches.config, each)  # type: ignore[arg-type]
+    if isinstance(folder, ChainFolder):
+        return NormalizedTraining(model, spec.loss, batches.config, folder.energy_before, each)  # type: ignore[arg-type]
     if isinstance(batches.config, DecorrelatedTraining):
         return Decorrelated(model, batches.config, each)
     if batches.supervised:

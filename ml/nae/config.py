@@ -90,11 +90,16 @@ class RegularisationConfig(StrictModel):
         Of the sum of the squares of all parameters.
     positive_energy, negative_energy
         Of the mean squared energy of data and of samples.
+    unit
+        What the squares are divided by: ``one``, as in the paper, where energies of 1e-6 make them vanish beside the
+        energies themselves, or ``initial``, the mean energy of the data before training. In the latter, a
+        coefficient c turns the samples' energy back once it is 1/(2 c) times that, so that it does not run away.
     """
 
     weights: NotNegative = 1e-8
     positive_energy: NotNegative = 1.0
     negative_energy: NotNegative = 1.0
+    unit: Literal["one", "initial"] = "one"
 
 
 class CollapseConfig(StrictModel):

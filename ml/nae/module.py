@@ -81,12 +81,20 @@ class NormalizedTraining(EnergyTraining):
 
     The chains of a step are a function of (seed, epoch, batch), the parameters and the replay buffer, which
     travels in the checkpoint.
+
+    Parameters
+    ----------
+    model, loss, config, each
+        See :class:`ml.module.Reconstruction`.
+    energy_before
+        Mean energy of the data before training.
     """
 
     config: NAETraining
 
-    def __init__(self, model: NAE, loss: Loss, config: NAETraining, each: Map = map) -> None:
+    def __init__(self, model: NAE, loss: Loss, config: NAETraining, energy_before: float, each: Map = map) -> None:
         super().__init__(model, loss, config, each)
+        self.unit = energy_before if config.regularisation.unit == "initial" else 1.0
         self.replay = Replay(config.replay, model.latents)
         self.objective = objective_of(config)
         #: Samples of the last step, for pictures.
@@ -148,7 +156,7 @@ class NormalizedTraining(EnergyTraining):
         settings = self.config.regularisation
         squares_N = settings.positive_energy * found.positive.square()
         squares_N = squares_N + settings.negative_energy * found.negative.square()
-        return found._replace(loss=found.loss + squares_N)
+        return found._replace(loss=found.loss + squares_N / self.unit)
 
 
 def spread(image_NCHW: Tensor) -> Tensor:

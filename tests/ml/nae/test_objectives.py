@@ -6,7 +6,8 @@ import torch
 from ml.energy_scores import energy_of
 from ml.models.nae import NAE, NAEConfig
 from ml.nae.config import NAETraining, Wasserstein
-from ml.nae.objectives import LikelihoodObjective, WassersteinObjective, objective_of, squared_distances
+from ml.nae.module import NormalizedTraining
+from ml.nae.objectives import Energies, LikelihoodObjective, WassersteinObjective, objective_of, squared_distances
 from ml.nae.sampler import Samples
 
 
@@ -96,3 +97,16 @@ def test_objective_is_chosen_by_its_kind():
     assert isinstance(objective_of(NAETraining(pretrained="x")), LikelihoodObjective)
     config = NAETraining.model_validate({"pretrained": "x", "objective": {"kind": "wasserstein"}})
     assert isinstance(objective_of(config), WassersteinObjective)
+
+
+def test_squares_in_units_of_the_initial_energy_turn_the_samples_energy_back():
+    settings = {"positive_energy": 0.25, "negative_energy": 0.25, "unit": "initial"}
+    config = NAETraining(pretrained="run", regularisation=settings)
+    step = NormalizedTraining(NAE(NAEConfig(filters=2, units=4)), None, config, energy_before=3e-6)
+    negative = torch.tensor([1.0, 1.9, 2.1], dtype=torch.float64).mul(3e-6).requires_grad_()
+    step.regularised(Energies(-negative, torch.zeros(3), negative)).loss.sum().backward()
+    # Down to twice the initial energy the samples' is raised, beyond it is lowered.
+    assert (negative.grad < 0).tolist() == [True, True, False]
+    plain = NormalizedTraining(step.model, None, NAETraining(pretrained="run"), energy_before=3e-6)
+    energies = Energies(torch.zeros(1), torch.tensor([2.0]), torch.tensor([3.0]))
+    assert plain.regularised(energies).loss.item() == 13
