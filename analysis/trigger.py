@@ -83,9 +83,9 @@ class Landscape(_Contract):
         return rows
 
     @property
-    def map(self) -> NDArray[np.float32]:
+    def map(self) -> NDArray[np.float64]:
         """Energy, shape (latitudes, longitudes)."""
-        return np.array(self.energy, dtype=np.float32)
+        return np.array(self.energy, dtype=np.float64)
 
 
 class TriggerMetadata(_Contract):

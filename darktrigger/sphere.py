@@ -14,6 +14,13 @@ FloatArray = NDArray[np.floating[Any]]
 _NEAR = 0.95
 
 
+def are_on_sphere(points: FloatArray) -> bool:
+    """Whether these are unit vectors of three coordinates, shape (n, 3), as far as float16 knows."""
+    if points.ndim != 2 or points.shape[1] != 3:  # noqa: PLR2004
+        return False
+    return bool(np.allclose(np.linalg.norm(points, axis=1), 1, atol=1e-2))
+
+
 def centring(point_NK: FloatArray) -> NDArray[np.float64]:
     """Rotation that takes the unit vector with most others around it to (1, 0, 0), shape (3, 3)."""
     point_NK = np.asarray(point_NK, dtype=np.float64)

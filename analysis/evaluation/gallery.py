@@ -32,7 +32,7 @@ from analysis.plots.style import save, styled
 from analysis.plots.sums import SumSample, draw_sums
 from analysis.roc import auroc, roc_curve
 from analysis.scores import ALL_BASELINES
-from darktrigger.sphere import centring, on_map, on_sphere, turned
+from darktrigger.sphere import are_on_sphere, centring, on_map, on_sphere, turned
 from imaging.jets.dense import JET
 
 #: What a picture of all masses shows: so many scores of models, the best first, and these baselines.

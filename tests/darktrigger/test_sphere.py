@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darktrigger.sphere import centring, grid, on_map, on_sphere, turned
+from darktrigger.sphere import are_on_sphere, centring, grid, on_map, on_sphere, turned
 
 
 @given(st.floats(-np.pi, np.pi), st.floats(-1.57, 1.57))
@@ -36,3 +36,17 @@ def test_a_map_is_turned_as_points_are() -> None:
     turn = centring(np.array([[0.6, 0.0, 0.8]]))
     expected = on_sphere(lon, lat) @ (turn @ axis)
     np.testing.assert_allclose(turned(map_yx, turn), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("points", "expected"),
+    [
+        (np.array([[0.6, 0.0, 0.8]]), True),
+        (np.zeros((2, 3)), False),
+        (np.full((2, 3), np.nan), False),
+        (np.ones((2, 1)), False),
+        (np.ones(3), False),
+    ],
+)
+def test_unit_vectors_are_told_from_others(points: np.ndarray, expected: bool) -> None:
+    assert are_on_sphere(points) is expected
