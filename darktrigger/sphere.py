@@ -16,7 +16,7 @@ _NEAR = 0.95
 
 def are_on_sphere(points: FloatArray) -> bool:
     """Whether these are unit vectors of three coordinates, shape (n, 3), as far as float16 knows."""
-    if points.ndim != 2 or points.shape[1] != 3:  # noqa: PLR2004
+    if points.ndim != 2 or points.shape[1] != 3:
         return False
     return bool(np.allclose(np.linalg.norm(points, axis=1), 1, atol=1e-2))
 

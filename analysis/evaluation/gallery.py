@@ -150,7 +150,7 @@ def _of_sphere(found: Evaluated, model: Model, style: StyleConfig) -> Iterator[t
     trigger = model.triggers[0]
     path, landscape = trigger.path, trigger.metadata.landscape
     points = {key: sample.points[path].latent for key, sample in found.samples.items() if path in sample.points}
-    if landscape and BACKGROUND in points and all(latent.shape[1] == 3 for latent in points.values()):
+    if landscape and BACKGROUND in points and all(map(are_on_sphere, points.values())):
         turn = centring(points[BACKGROUND])
         chains = [on_map(on_sphere(*np.transpose(chain)) @ turn.T) for chain in landscape.chains]
         placed = [Placed(found.legend(key), on_map(latent @ turn.T)) for key, latent in points.items()]
