@@ -27,7 +27,7 @@ def cheap() -> Iterator[None]:
         "analysis.evaluate.draw_evaluation": lambda *_: [],
         "generation.validation_plots.draw_comparisons": lambda *_: None,
         "imaging.display.draw_event": _event,
-        "darktrigger.chain.stages.draw_event": _event,
+        "darktrigger.chain.rows.draw_event": _event,
         "ml.training.plot_curves": lambda *_: None,
         "ml.export.to_onnx": _untraced,
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.fuzz.cheap import cheap
 from benchmarks.fuzz.judge import Result, files_in, judge, problem_of, run
 from benchmarks.fuzz.kind import OUT
 from benchmarks.fuzz.mutate import mutate
@@ -82,3 +83,8 @@ def test_commands_run_as_from_the_shell(
         usage = run(["image"])
     assert (absent.code, absent.stderr) == (1, f"error: {tmp_path / 'absent.root'}: no such file\n")
     assert usage.code == 2
+
+
+def test_what_is_left_out_is_there() -> None:
+    with cheap():
+        pass
