@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darktrigger.sphere import are_on_sphere, centring, grid, on_map, on_sphere, turned
 
 
+@settings(deadline=None)
 @given(st.floats(-np.pi, np.pi), st.floats(-1.57, 1.57))
 def test_the_map_and_back(longitude: float, latitude: float) -> None:
     point = on_sphere(np.array(longitude), np.array(latitude))
@@ -15,6 +16,7 @@ def test_the_map_and_back(longitude: float, latitude: float) -> None:
     np.testing.assert_allclose(on_sphere(*on_map(point)), point, atol=1e-6)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1000))
 def test_most_points_come_to_the_middle(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -1,7 +1,7 @@
 """The learning rate in the course of a training."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.nae.config import AutoencoderTraining
@@ -15,6 +15,7 @@ def test_a_warm_up_rises_in_equal_parts_to_the_rate_itself() -> None:
     assert AutoencoderTraining().warm_up > 0
 
 
+@settings(deadline=None)
 @given(st.integers(1, 500), st.integers(0, 100), st.integers(0, 600))
 def test_the_cosine_falls_from_the_rate_to_nothing(n_steps: int, warm_up: int, step: int) -> None:
     plain = TrainingConfig(schedule="cosine")
