@@ -38,6 +38,18 @@ def on_map(point: FloatArray) -> NDArray[np.float32]:
     return np.stack([longitude, np.arcsin(np.clip(point[..., 2], -1, 1))], axis=-1).astype(np.float32)
 
 
+def unbroken(path_N2: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """A path on the map in parts that can be drawn: one that leaves on one side comes back on the other.
+
+    Parameters
+    ----------
+    path_N2
+        Longitude and latitude of each point, shape (n, 2).
+    """
+    jumps = np.flatnonzero(np.abs(np.diff(path_N2[:, 0])) > np.pi) + 1
+    return np.split(path_N2, jumps)
+
+
 def on_sphere(longitude: FloatArray, latitude: FloatArray) -> NDArray[np.float64]:
     """Unit vectors of places on the map, shape (..., 3)."""
     lon, lat = np.asarray(longitude, dtype=np.float64), np.asarray(latitude, dtype=np.float64)

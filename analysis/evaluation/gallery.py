@@ -72,6 +72,8 @@ def _figures(found: Evaluated, style: StyleConfig) -> Iterator[tuple[str, Figure
     for model in found.models:
         yield from _rocs(found, model, style)
         yield from _of_model(found, model, style)
+        yield from _of_latent_sphere(found, model, style)
+        yield from _of_worst(found, model, style)
     for row in found.rows:
         distributions = [
             Distribution(found.legend(key), key == BACKGROUND, sample)
@@ -111,7 +113,6 @@ def _rocs(found: Evaluated, model: Model, style: StyleConfig) -> Iterator[tuple[
 
 
 def _of_model(found: Evaluated, model: Model, style: StyleConfig) -> Iterator[tuple[str, Figure]]:
-    yield from _of_sphere(found, model, style)
     trigger = model.triggers[0]
     path, key_name = trigger.path, slug(model.name)
     signs = {name: direction.sign for name, direction in trigger.directions.items()}
@@ -145,8 +146,8 @@ def _of_model(found: Evaluated, model: Model, style: StyleConfig) -> Iterator[tu
         yield f"sums_{key_name}", draw_sums(sums, quantity, model.name, style)
 
 
-def _of_sphere(found: Evaluated, model: Model, style: StyleConfig) -> Iterator[tuple[str, Figure]]:
-    """The latent sphere with the first events of every class, and mean images of the worst ones."""
+def _of_latent_sphere(found: Evaluated, model: Model, style: StyleConfig) -> Iterator[tuple[str, Figure]]:
+    """Where the first events of every class lie on it."""
     trigger = model.triggers[0]
     path, landscape = trigger.path, trigger.metadata.landscape
     points = {key: sample.points[path].latent for key, sample in found.samples.items() if path in sample.points}
@@ -156,6 +157,11 @@ def _of_sphere(found: Evaluated, model: Model, style: StyleConfig) -> Iterator[t
         placed = [Placed(found.legend(key), on_map(latent @ turn.T)) for key, latent in points.items()]
         drawn = draw_landscape(turned(landscape.map, turn), chains, placed, model.name, style)
         yield f"landscape_{slug(model.name)}", drawn
+
+
+def _of_worst(found: Evaluated, model: Model, style: StyleConfig) -> Iterator[tuple[str, Figure]]:
+    """Mean images of the events of every class that the model rebuilds worst."""
+    path = model.triggers[0].path
     means = [
         Mean(
             found.legend(key),

@@ -82,8 +82,8 @@ def _distances(pairs: Sequence[tuple[Points | Worst | None, Points | Worst | Non
 
 
 def _rows(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    flat: NDArray[np.float32] = values[:_MOST].reshape(min(len(values), _MOST), -1)
-    return flat
+    kept = values[:_MOST]
+    return kept.reshape(len(kept), -1)
 
 
 def discrepancy_markdown(found: Sequence[Discrepancy]) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from analysis.config import StyleConfig
 from analysis.plots.style import COLOURS, add_label
-from darktrigger.sphere import grid
+from darktrigger.sphere import grid, unbroken
 
 #: Markers of classes, background's first.
 _MARKERS = "osD^v<>pPX"
@@ -61,9 +61,7 @@ def draw_landscape(
     mesh.set_rasterized(True)
     figure.colorbar(mesh, ax=axes, label="Energy", pad=0.02)
     for index, path in enumerate(chains):
-        # A chain that leaves on one side comes back on the other: no line across.
-        jumps = np.flatnonzero(np.abs(np.diff(path[:, 0])) > np.pi) + 1
-        for number, part in enumerate(np.split(path, jumps)):
+        for number, part in enumerate(unbroken(path)):
             label = "Chains" if index == number == 0 else None
             axes.plot(*part.T, color="black", linewidth=0.7, alpha=0.8, label=label)
     for index, sample in enumerate(samples):

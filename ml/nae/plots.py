@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from darktrigger.files import atomic_path
+from darktrigger.sphere import unbroken
 
 if TYPE_CHECKING:
     from ml.nae.folder import ChainEpoch
@@ -79,9 +80,7 @@ def draw_landscape(landscape: Landscape, folder: Path) -> None:
     mesh = axes.pcolormesh(landscape.longitude, landscape.latitude, landscape.energy, cmap="viridis", shading="nearest")
     figure.colorbar(mesh, ax=axes, label="energy")
     for path in landscape.chains:
-        # A chain that leaves the map on one side comes back on the other: no line across.
-        jumps = np.flatnonzero(np.abs(np.diff(path[:, 0])) > np.pi) + 1
-        for part in np.split(path, jumps):
+        for part in unbroken(path):
             axes.plot(*part.T, color="white", linewidth=0.7, alpha=0.7)
     for index, (name, points) in enumerate(landscape.images.items()):
         axes.scatter(points[:, 0], points[:, 1], s=3, color=f"C{index + 1}", label=name, alpha=0.6)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from darktrigger.sphere import are_on_sphere, centring, grid, on_map, on_sphere, turned
+from darktrigger.sphere import are_on_sphere, centring, grid, on_map, on_sphere, turned, unbroken
 
 
 @settings(deadline=None)
@@ -52,3 +52,9 @@ def test_a_map_is_turned_as_points_are() -> None:
 )
 def test_unit_vectors_are_told_from_others(points: np.ndarray, expected: bool) -> None:
     assert are_on_sphere(points) is expected
+
+
+def test_a_path_over_the_edge_is_in_two_parts() -> None:
+    path = np.array([[3.0, 0.0], [3.1, 0.1], [-3.1, 0.2], [-3.0, 0.3]], dtype=np.float32)
+    assert [part.tolist() for part in unbroken(path)] == [path[:2].tolist(), path[2:].tolist()]
+    assert len(unbroken(path[:1])) == 1
