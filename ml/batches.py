@@ -9,11 +9,9 @@ from lightning.pytorch import LightningDataModule
 from numpy.typing import NDArray
 
 from ml.data import ImageData, LabelledBatches, PlainBatches, TrainingBatches
+from ml.devices import accelerator, evaluation_batch, loaded
 from ml.events import Labelled, class_weights
 from ml.training_config import TrainingConfig
-
-#: Events in a batch where nothing is trained; small, so that a batch stays in the cache.
-EVALUATION_BATCH = 16
 
 
 class Batches(LightningDataModule):
@@ -21,7 +19,7 @@ class Batches(LightningDataModule):
 
     def __init__(self, data: ImageData, config: TrainingConfig) -> None:
         super().__init__()
-        self.data, self.config = data, config
+        self.data, self.config, self.device = data, config, accelerator()
         self.training_rows, self.validation_rows = config.events.split(
             data.label, config.validation_fraction, config.seed
         )
@@ -29,9 +27,13 @@ class Batches(LightningDataModule):
 
     def train_dataloader(self) -> Any:
         """The current epoch's batches."""
+        return self.loaded(self.training_batches())
+
+    def training_batches(self) -> TrainingBatches:
+        """The current epoch's batches, bare."""
         epoch = self.trainer.current_epoch if self.trainer else 0
         settings = self.config
-        batches = TrainingBatches(
+        return TrainingBatches(
             self.data,
             self.training_rows,
             batch_size=settings.batch_size,
@@ -39,12 +41,16 @@ class Batches(LightningDataModule):
             epoch=epoch,
             augmentation=settings.augmentation,
         )
-        return self.dressed(batches)
 
     def val_dataloader(self) -> Any:
         """All validation events."""
-        batches = PlainBatches(self.data, self.validation_rows, batch_size=EVALUATION_BATCH)
-        return self.dressed(batches)
+        batches = PlainBatches(self.data, self.validation_rows, batch_size=evaluation_batch(self.device))
+        return self.loaded(batches)
+
+    def loaded(self, batches: TrainingBatches | PlainBatches) -> Any:
+        """Batches as the trainer takes them; fine images, which come as sparse tensors, pass no process boundary."""
+        dressed = self.dressed(batches)
+        return dressed if self.data.kind == "fine" else loaded(dressed, self.device)
 
     def dressed(self, batches: TrainingBatches | PlainBatches) -> Any:
         """With the labels where the training is supervised."""
@@ -53,7 +59,7 @@ class Batches(LightningDataModule):
     def background_batches(self) -> PlainBatches:
         """The validation events that are background, without labels."""
         rows = self.validation_rows[self.data.label[self.validation_rows] == self.config.events.background]
-        return PlainBatches(self.data, rows, batch_size=EVALUATION_BATCH)
+        return PlainBatches(self.data, rows, batch_size=evaluation_batch(self.device))
 
     @property
     def class_weights(self) -> NDArray[np.float32]:

@@ -35,13 +35,15 @@ class Calibration(StrictModel):
 
 @torch.inference_mode()
 def evaluate(model: nn.Module, batches: Iterable[Tensor], names: Iterable[str]) -> dict[str, Tensor]:
-    """Scores of all events of some batches, shape (n,) each."""
+    """Scores of all events of some batches, computed where the model is; shape (n,) each, on the CPU."""
+    device = next(model.parameters()).device
     parts: dict[str, list[Tensor]] = {name: [] for name in names}
     functions = {name: score(name).function for name in parts}
-    for image_NCHW in batches:
+    for batch_NCHW in batches:
+        image_NCHW = batch_NCHW.to(device)
         output = model(image_NCHW)
         for name, part in parts.items():
-            part.append(functions[name](image_NCHW, output))
+            part.append(functions[name](image_NCHW, output).cpu())
     return {name: torch.cat(part) for name, part in parts.items()}
 
 

@@ -67,7 +67,8 @@ def mixture_log_density(components: Concrete, log_z: Tensor) -> Tensor:
 
 
 def draw_gumbel(shape: tuple[int, ...], generator: torch.Generator | None) -> Tensor:
-    """Standard Gumbel noise."""
+    """Standard Gumbel noise, on the generator's device."""
+    device = generator.device if generator else None
     # torch draws multiples of 2^-24, zero among them.
-    uniform = torch.rand(shape, generator=generator).clamp(min=2**-25)
+    uniform = torch.rand(shape, generator=generator, device=device).clamp(min=2**-25)
     return -torch.log(-torch.log(uniform))

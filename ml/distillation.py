@@ -21,8 +21,9 @@ from torch import Tensor
 
 from darktrigger.errors import ModelFileError, TrainingError
 from darktrigger.files import atomic_path
-from ml.batches import EVALUATION_BATCH, Batches
+from ml.batches import Batches
 from ml.data import ImageData, PlainBatches, TrainingBatches, load_images
+from ml.devices import evaluation_batch
 from ml.overlays import draw_pairs, with_overlays
 from ml.teacher import Teacher
 from ml.training_config import DistillationTraining
@@ -141,7 +142,7 @@ class DistillationBatches(Batches):
 
     def background_batches(self) -> PlainBatches:
         """The validation events, without overlays."""
-        return PlainBatches(self.data, self.real_validation, batch_size=EVALUATION_BATCH)
+        return PlainBatches(self.data, self.real_validation, batch_size=evaluation_batch(self.device))
 
     def _seen_by(self, teacher: Teacher, files: Sequence[Path]) -> ImageData:
         if teacher.kind == self.data.kind:

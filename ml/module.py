@@ -35,9 +35,13 @@ class Stochastic(Protocol):
 
 def clip_each(parameters: Iterable[nn.Parameter], max_norm: float) -> None:
     """Scale down, in place, each parameter's gradient whose own l2 norm exceeds ``max_norm``."""
-    for parameter in parameters:
-        if parameter.grad is not None:
-            nn.utils.clip_grad_norm_(parameter, max_norm)
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    if not gradients:
+        return
+    # All at once, as nn.utils.clip_grad_norm_ does for one norm of them all.
+    norms = list(torch._foreach_norm(gradients))  # noqa: SLF001
+    shrink = (max_norm / (torch.stack(norms) + 1e-6)).clamp(max=1)
+    torch._foreach_mul_(gradients, list(shrink.unbind()))
 
 
 def add_gradients(parameters: Iterable[nn.Parameter], gradients: Iterable[Tensor | None]) -> None:
@@ -186,8 +190,8 @@ class Reconstruction(LightningModule):
         """Noise for a training batch, a function of (seed, epoch, batch) alone; None where the model needs none."""
         if not isinstance(self.model, Stochastic):
             return None
-        generator = torch_stream(self.config.seed, "noise", self.current_epoch, batch_index)
-        return self.model.draw(n, generator).to(self.device)
+        generator = torch_stream(self.config.seed, "noise", self.current_epoch, batch_index, device=self.device)
+        return self.model.draw(n, generator)
 
     def training_step(self, image_NCHW: Tensor, batch_index: int) -> None:
         """One step of the optimiser on one batch."""

@@ -14,6 +14,6 @@ def stream(seed: int, *path: str | int) -> np.random.Generator:
     return np.random.default_rng(words)
 
 
-def torch_stream(seed: int, *path: str | int) -> torch.Generator:
-    """:func:`stream` for torch."""
-    return torch.Generator().manual_seed(int(stream(seed, *path).integers(2**63)))
+def torch_stream(seed: int, *path: str | int, device: torch.device | str = "cpu") -> torch.Generator:
+    """:func:`stream` for torch, on a device, each kind of which has numbers of its own."""
+    return torch.Generator(device).manual_seed(int(stream(seed, *path).integers(2**63)))

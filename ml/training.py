@@ -24,6 +24,7 @@ from ml.config import RunConfig
 from ml.curves import plot_curves
 from ml.data import ImageData, load_images
 from ml.decorrelated import Decorrelated
+from ml.devices import accelerator
 from ml.distillation import DistillationBatches, Standardised
 from ml.family import Family
 from ml.module import Reconstruction
@@ -106,7 +107,8 @@ def train(
     plot_curves(folder.history, run_dir)
     if isinstance(folder, ChainFolder):
         finish(folder, batches, config)
-    scores = evaluate(load_model(run_dir), batches.background_batches(), spec.score_names(config.model))
+    model = load_model(run_dir).to(accelerator())
+    scores = evaluate(model, batches.background_batches(), spec.score_names(config.model))
     calibration = calibrate(scores, activity(batches.background_batches()))
     write_json(run_dir / CALIBRATION, calibration.model_dump())
 

@@ -55,7 +55,7 @@ def skip(branch_NTC: Tensor, x_NTC: Tensor, probability: float, noise: EventNois
         return branch_NTC
     if noise is None:
         return branch_NTC + probability * x_NTC
-    return branch_NTC + noise.keep((1, 1), probability, x_NTC.device) * x_NTC
+    return branch_NTC + noise.keep((1, 1), probability) * x_NTC
 
 
 class TransformerBlock(nn.Module):

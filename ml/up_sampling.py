@@ -55,4 +55,4 @@ class UpConvBlock(ConvBlock):
         # A filter's three rows become three filters of one row, next to each other.
         weight = self.conv.weight.transpose(1, 2).reshape(3 * filters, -1, 1, 3)
         rows_NCHW = F.conv2d(x_NCHW @ self.columns, weight, padding=(0, 1), groups=self.conv.groups)
-        return self.rows @ rows_NCHW.view(-1, filters, self.rows.shape[1], self.columns.shape[1])
+        return self.rows @ rows_NCHW.reshape(-1, filters, self.rows.shape[1], self.columns.shape[1])

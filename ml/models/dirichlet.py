@@ -218,7 +218,7 @@ class DirichletVAE(nn.Module):
 
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
         """Noise for the training on ``n`` events, shape (n, 3)."""
-        return torch.randn(n, len(self.prior_mean), generator=generator)
+        return torch.randn(n, len(self.prior_mean), generator=generator, device=generator.device)
 
     def forward(self, image_NCHW: Tensor, noise_NK: Tensor | None = None) -> DirichletOutput:
         """Encode and rebuild images of shape (n, 1, 72, 58), pixels of 0 or more."""

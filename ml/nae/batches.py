@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from darktrigger.errors import TrainingError
 from ml.batches import Batches
-from ml.data import ImageData
+from ml.data import ImageData, TrainingBatches
 from ml.nae.config import AutoencoderTraining, NAETraining
 
 
@@ -26,8 +24,8 @@ class EnergyBatches(Batches):
             raise TrainingError("training.augmentation: jet images are turned and flipped in one way; set it to false")
         super().__init__(data, config)
 
-    def train_dataloader(self) -> Any:
+    def training_batches(self) -> TrainingBatches:
         """The current epoch's batches, ``training.steps`` of them at most."""
-        batches = super().train_dataloader()
+        batches = super().training_batches()
         batches.batches = batches.batches[: self.config.steps]
         return batches

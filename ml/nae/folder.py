@@ -137,7 +137,7 @@ class ChainFolder(RunFolder):
         super().on_train_epoch_end(trainer, pl_module)
         if isinstance(pl_module, NormalizedTraining) and pl_module.samples is not None:
             path = self.folder / SAMPLES / f"epoch_{trainer.current_epoch:03d}.png"
-            draw_samples(pl_module.samples.image.numpy(), f"Samples, epoch {trainer.current_epoch}", path)
+            draw_samples(pl_module.samples.image.numpy(force=True), f"Samples, epoch {trainer.current_epoch}", path)
         if self.collapse:
             logger.warning("%s: collapsed in epoch %d: %s", self.folder, trainer.current_epoch, self.collapse)
 

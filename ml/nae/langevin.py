@@ -88,7 +88,7 @@ def measured(energy: Energy, point: Tensor, settings: ChainConfig, space: Space)
     point = point.detach()
     slope = space.tangent(point, slope)
     shrink_N = (settings.clip / _norm(slope).clamp(min=1e-30)).clamp(max=1)
-    accepted_N = torch.ones(len(point), dtype=torch.bool)
+    accepted_N = torch.ones(len(point), dtype=torch.bool, device=point.device)
     return State(point, energy_N.detach(), slope * _like(shrink_N, point), accepted_N)
 
 
@@ -127,17 +127,17 @@ def chain(
     space
         Where the chain lives.
     generator
-        Of the noise and of what is accepted.
+        Of the noise and of what is accepted, on the device of the points.
     """
     state = measured(energy, start, settings, space)
     yield state
     for step in range(settings.steps):
         sigma = noise_at(step, settings)
-        noise = sigma * torch.randn(start.shape, generator=generator)
+        noise = sigma * torch.randn(start.shape, generator=generator, device=start.device)
         proposed = space.project(state.point - settings.step_size * state.slope + noise)
         new = measured(energy, proposed, settings, space)
         if settings.acceptance == "metropolis":
-            uniform_N = torch.rand(len(start), generator=generator)
+            uniform_N = torch.rand(len(start), generator=generator, device=start.device)
             taken_N = uniform_N.log() < log_acceptance(state, new, settings, sigma)
             new = State(
                 torch.where(_like(taken_N, start), new.point, state.point),
@@ -160,7 +160,7 @@ class Run(NamedTuple):
 def run_chain(energy: Energy, start: Tensor, settings: ChainConfig, space: Space, generator: torch.Generator) -> Run:
     """Go to the end of a :func:`chain`."""
     states = chain(energy, start, settings, space, generator)
-    state, taken_N = next(states), torch.zeros(len(start))
+    state, taken_N = next(states), torch.zeros(len(start), device=start.device)
     for state in states:
         taken_N += state.accepted
     return Run(state.point, state.energy, taken_N / settings.steps)

@@ -47,7 +47,7 @@ class EnergyTraining(Reconstruction):
 
     def update(self, weights_coefficient: float) -> Tensor:
         """Add the weights' regulariser to the gradients and take a step; its value."""
-        squares = torch.zeros(())
+        squares = torch.zeros((), device=self.device)
         for parameter in self.parameters():
             if parameter.grad is not None:
                 parameter.grad += 2 * weights_coefficient * parameter.detach()
@@ -112,7 +112,8 @@ class NormalizedTraining(EnergyTraining):
         """Draw samples, compare them with the batch, take a step of the optimiser."""
         optimizer: Any = self.optimizers()
         optimizer.zero_grad()
-        n, generator = len(image_NCHW), torch_stream(self.config.seed, "chains", self.current_epoch, batch_index)
+        n, path = len(image_NCHW), ("chains", self.current_epoch, batch_index)
+        generator = torch_stream(self.config.seed, *path, device=self.device)
         with torch.no_grad():
             prepared_NCHW = self.model.front(image_NCHW)
         advance(self.model)

@@ -37,7 +37,7 @@ class LikelihoodObjective:
 
     def partners(self, image_NCHW: Tensor, samples: Samples) -> Tensor:  # noqa: ARG002
         """As they come."""
-        return torch.arange(len(image_NCHW))
+        return torch.arange(len(image_NCHW), device=image_NCHW.device)
 
     def compare(self, model: NAE, image_NCHW: Tensor, samples: Samples) -> Energies:
         """E(x) - E(x')."""
@@ -78,8 +78,8 @@ class WassersteinObjective:
     def partners(self, image_NCHW: Tensor, samples: Samples) -> Tensor:
         """The assignment of least total cost."""
         cost = squared_distances(image_NCHW, samples.image)
-        _, columns = linear_sum_assignment(cost.double().numpy())
-        return torch.from_numpy(columns)
+        _, columns = linear_sum_assignment(cost.double().numpy(force=True))
+        return torch.from_numpy(columns).to(image_NCHW.device)
 
     def moved(self, model: NAE, samples: Samples) -> Tensor:
         """The samples as functions of the parameters, shape (n, C, H, W)."""

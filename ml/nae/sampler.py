@@ -34,18 +34,23 @@ class Replay:
     def push(self, point_NK: Tensor) -> None:
         """Keep points."""
         for part in torch.split(point_NK, self.config.size):
-            slots = torch.arange(self.next, self.next + len(part)) % self.config.size
+            slots = torch.arange(self.next, self.next + len(part), device=part.device) % self.config.size
             self.points[slots] = part
             self.next = (self.next + len(part)) % self.config.size
             self.filled = min(self.filled + len(part), self.config.size)
 
     def starts(self, n: int, generator: torch.Generator) -> Tensor:
-        """Points to start from, of the buffer or uniform on the sphere, shape (n, latents)."""
-        fresh_NK = F.normalize(torch.randn(n, self.points.shape[1], generator=generator), dim=1)
-        kept_N = torch.rand(n, generator=generator) < self.config.probability
+        """Points to start from, of the buffer or uniform on the sphere, shape (n, latents).
+
+        The buffer moves to the generator's device.
+        """
+        device = generator.device
+        self.points = self.points.to(device)
+        fresh_NK = F.normalize(torch.randn(n, self.points.shape[1], generator=generator, device=device), dim=1)
+        kept_N = torch.rand(n, generator=generator, device=device) < self.config.probability
         if not self.filled:
             return fresh_NK
-        old_NK = self.points[torch.randint(self.filled, (n,), generator=generator)]
+        old_NK = self.points[torch.randint(self.filled, (n,), generator=generator, device=device)]
         return torch.where(kept_N[:, None], old_NK, fresh_NK)
 
     def state_dict(self) -> dict[str, Tensor | int]:
@@ -95,10 +100,10 @@ def draw(model: NAE, n: int, replay: Replay, config: NAETraining, generator: tor
     group has its own noise, whatever thread it runs on.
     """
     starts = micro_batches(replay.starts(n, generator), config.micro_batch or n)
-    seeds = torch.randint(2**63 - 1, (len(starts),), generator=generator).tolist()
+    seeds = torch.randint(2**63 - 1, (len(starts),), generator=generator, device=generator.device).tolist()
 
     def group(index: int) -> Samples:
-        own = torch.Generator().manual_seed(seeds[index])
+        own = torch.Generator(generator.device).manual_seed(seeds[index])
         latent = latent_run(model, starts[index], config, own)
         with torch.no_grad():
             on_manifold_NCHW = model.decode(latent.point)
