@@ -87,7 +87,7 @@ class Conditioning(nn.Module):
         n, _, height, width = x_NCHW.shape
         y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
         z_NKHW = z_m_NK[:, :, None, None].expand(-1, -1, height, width)
-        return x_NCHW * self.conv(torch.cat([z_NKHW, torch.stack([x, y]).expand(n, -1, -1, -1)], dim=1))
+        return x_NCHW * self.conv(torch.cat([z_NKHW, torch.stack([x, y]).to(z_m_NK).expand(n, -1, -1, -1)], dim=1))
 
 
 class Decoder(nn.Module):

@@ -12,6 +12,7 @@ from ml.micro_batches import micro_batches
 from ml.models.nae import NAE
 from ml.module import Loss, Reconstruction, accumulate_gradient, add_gradients
 from ml.nae.config import AutoencoderTraining, NAETraining
+from ml.nae.graphs import GraphedEnergies
 from ml.nae.objectives import Energies, objective_of
 from ml.nae.sampler import Replay, Samples, draw
 from ml.spectral import advance, holding
@@ -99,6 +100,7 @@ class NormalizedTraining(EnergyTraining):
         self.objective = objective_of(config)
         #: Samples of the last step, for pictures.
         self.samples: Samples | None = None
+        self.graphs: GraphedEnergies | None = None
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """With the buffer."""
@@ -117,8 +119,7 @@ class NormalizedTraining(EnergyTraining):
         with torch.no_grad():
             prepared_NCHW = self.model.front(image_NCHW)
         advance(self.model)
-        with holding(self.model):
-            samples = draw(self.model, n, self.replay, self.config, generator, self.each)
+        samples = self.drawn(n, generator)
         found = self.differentiate(prepared_NCHW, samples)
         regularised = found.loss.mean() + self.update(self.config.regularisation.weights)
         self.samples = samples
@@ -131,6 +132,16 @@ class NormalizedTraining(EnergyTraining):
             pixel_acceptance=samples.pixel_acceptance.mean(),
             spread=spread(samples.image) / spread(prepared_NCHW).clamp(min=1e-30),
         )
+
+    def drawn(self, n: int, generator: torch.Generator) -> Samples:
+        """Ends of ``n`` pairs of chains under the network as it is."""
+        if self.device.type == "cuda" and self.config.micro_batch is None:
+            if self.graphs is None or self.graphs.n != n:
+                self.graphs = GraphedEnergies(self.model, n)
+            self.graphs.refresh()
+            return draw(self.graphs, n, self.replay, self.config, generator, map)
+        with holding(self.model):
+            return draw(self.model, n, self.replay, self.config, generator, self.each)
 
     def differentiate(self, prepared_NCHW: Tensor, samples: Samples) -> Energies:
         """Add the gradient of the batch's mean loss to the parameters', a few pairs at a time."""

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ml.micro_batches import micro_batches
-from ml.models.nae import NAE
 from ml.nae.config import NAETraining, ReplayConfig
+from ml.nae.graphs import Energetic
 from ml.nae.langevin import Box, Run, Sphere, run_chain
 from ml.threads import Map
 
@@ -83,17 +83,19 @@ class Samples(NamedTuple):
     pixel_acceptance: Tensor
 
 
-def latent_run(model: NAE, start_NK: Tensor, config: NAETraining, generator: torch.Generator) -> Run:
+def latent_run(model: Energetic, start_NK: Tensor, config: NAETraining, generator: torch.Generator) -> Run:
     """The chain on the sphere (equation 11)."""
     return run_chain(model.latent_energy, start_NK, config.latent_chain, Sphere(), generator)
 
 
-def pixel_run(model: NAE, start_NCHW: Tensor, config: NAETraining, generator: torch.Generator) -> Run:
+def pixel_run(model: Energetic, start_NCHW: Tensor, config: NAETraining, generator: torch.Generator) -> Run:
     """The chain in pixel space (equation 6)."""
     return run_chain(model.energy, start_NCHW, config.pixel_chain, Box(), generator)
 
 
-def draw(model: NAE, n: int, replay: Replay, config: NAETraining, generator: torch.Generator, each: Map) -> Samples:
+def draw(
+    model: Energetic, n: int, replay: Replay, config: NAETraining, generator: torch.Generator, each: Map
+) -> Samples:
     """Samples of a model whose weights are held; the ends of the latent chains go to the buffer.
 
     Chains run ``config.micro_batch`` side by side, so that what the layers hand on stays in the cache; each such
