@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -13,12 +12,10 @@ import numpy as np
 import pyhepmc
 
 from darktrigger.errors import BadValueError, DarktriggerError, EmptyInputError, UnreadableFileError
+from darktrigger.isolation import CrashedError, isolated
 from generation.events import GenEvents, offsets_of
 
 _STABLE = 1
-
-#: In HepMC2, a particle that follows neither its vertex nor another particle.
-_HOMELESS = re.compile(rb"\n[^VP\n][^\n]*\r?\nP ")
 
 #: Far beyond any collider, and its square still fits float32.
 _LARGEST = 1e15
@@ -28,7 +25,7 @@ def read_hepmc(path: str | Path, batch_size: int = 500) -> Iterator[GenEvents]:
     """Read the stable particles of a HepMC file, ``batch_size`` events at a time.
 
     Units are converted to GeV and mm; an event without weights counts 1 and a file without
-    a cross-section has 0.
+    a cross-section has 0. A process beside does the reading, since there are damaged files at which pyhepmc crashes.
 
     Raises
     ------
@@ -39,6 +36,13 @@ def read_hepmc(path: str | Path, batch_size: int = 500) -> Iterator[GenEvents]:
     EmptyInputError
         No events.
     """
+    try:
+        yield from isolated(_batches, path, batch_size)
+    except CrashedError as error:
+        raise UnreadableFileError(path, f"is damaged, so that its reader crashed ({error})") from None
+
+
+def _batches(path: str | Path, batch_size: int) -> Iterator[GenEvents]:
     events: list[_Event] = []
     n_read = 0
     for event in _events(path):
@@ -90,10 +94,7 @@ class _CountingFile(io.RawIOBase):
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._tail = b"\n"
-        self._lines = b""
-        self._is_hepmc2 = False
         self.n_events = 0
-        self.is_broken = False
 
     def readable(self) -> bool:
         """Reading is all that it does."""
@@ -102,13 +103,6 @@ class _CountingFile(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """Fill the buffer, counting lines that start an event."""
         data = self._file.read(len(buffer))
-        self._is_hepmc2 |= b"HepMC::IO_GenEvent" in data
-        lines = self._lines + data
-        # pyhepmc does not survive a particle without a vertex: the file ends here for it.
-        self.is_broken |= self._is_hepmc2 and _HOMELESS.search(lines) is not None
-        if self.is_broken:
-            return 0
-        self._lines = lines[max(0, lines.rfind(b"\n", 0, max(0, lines.rfind(b"\n")))) :]
         buffer[: len(data)] = data
         seen = self._tail + data
         self.n_events += seen.count(b"\nE ")
@@ -121,7 +115,7 @@ class _CountingFile(io.RawIOBase):
 
     def seek(self, position: int, whence: int = io.SEEK_SET) -> int:
         """Go back to the start and count anew."""
-        self._tail, self._lines, self.n_events = b"\n", b"", 0
+        self._tail, self.n_events = b"\n", 0
         return self._file.seek(position, whence)
 
     def tell(self) -> int:
@@ -155,8 +149,6 @@ def _events(path: str | Path) -> Iterator[_Event]:
     # What pyhepmc cannot parse surfaces as almost any exception.
     except Exception as error:
         raise UnreadableFileError(path, f"is not a sound HepMC file ({error})") from error
-    if file.is_broken:
-        raise UnreadableFileError(path, "is damaged (a particle that belongs to no vertex)")
     if n_read != file.n_events:
         raise UnreadableFileError(path, f"is truncated or damaged ({n_read} of {file.n_events} events can be read)")
 

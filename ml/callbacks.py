@@ -47,6 +47,14 @@ class Epoch(NamedTuple):
         return -self.val_loss if self.val_ssim is None else self.val_ssim
 
 
+def _epoch(row: Sequence[Any]) -> Epoch:
+    """A row of a checkpoint, whose figures must be numbers."""
+    epoch = Epoch(*row)
+    if not all(isinstance(value, int | float) for value in row if value is not None) or None in epoch[:3]:
+        raise TypeError(f"not the figures of an epoch: {row}")
+    return epoch
+
+
 def best_epoch(history: Sequence[Epoch]) -> int:
     """Position of the highest quality, the earliest of equals."""
     return max(range(len(history)), key=lambda i: (history[i].quality, -i))
@@ -80,8 +88,14 @@ class RunFolder(Checkpoint):
         return {"history": [list(row) for row in self.history]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the history up again."""
-        self.history = [Epoch(*row) for row in state_dict["history"]]
+        """Take the history up again.
+
+        Raises
+        ------
+        TypeError, ValueError, KeyError
+            It is no history.
+        """
+        self.history = [_epoch(row) for row in state_dict["history"]]
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Record the epoch, then save: the checkpoint must hold the epoch's own row.
@@ -129,10 +143,15 @@ class RunFolder(Checkpoint):
 
 
 class Steps(Callback):
-    """Advances a progress bar by the training steps done."""
+    """Advances a progress bar by the training steps done, and knows whether training has begun."""
 
     def __init__(self, advance: Callable[[int], None]) -> None:
         self.advance = advance
+        self.have_begun = False
+
+    def on_train_start(self, *_: Any) -> None:
+        """Everything has been restored."""
+        self.have_begun = True
 
     def on_train_batch_end(self, *_: Any) -> None:
         """One step more."""

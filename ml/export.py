@@ -21,7 +21,7 @@ from darktrigger.errors import ConfigError, ModelFileError
 from darktrigger.files import atomic_path
 from darktrigger.provenance import versions
 from imaging.input_shapes import ALL_INPUT_SHAPES
-from ml.calibration import read_calibration
+from ml.calibration import CALIBRATION, read_calibration
 from ml.data import PlainBatches, load_images
 from ml.distillation import TARGETS, read_targets
 from ml.family import Family
@@ -201,6 +201,8 @@ def calibration_images(run_dir: Path, spec: Family) -> Iterator[Batch]:
 def describe(run_dir: Path, spec: Family, names: Sequence[str], precision: str) -> dict[str, Any]:
     """Metadata of a trigger model."""
     record, calibration = read_record(run_dir), read_calibration(run_dir)
+    if missing := set(names) - set(calibration.scores):
+        raise ModelFileError(run_dir / CALIBRATION, f"lacks the scores {', '.join(sorted(missing))}")
     config = read_config(run_dir, record.family)
     return {
         "family": record.family,

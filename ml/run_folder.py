@@ -133,6 +133,11 @@ def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def first_line(error: Exception) -> str:
+    """First line of an exception's message, or its name where it has none."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint without unpickling code.
 
@@ -145,8 +150,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     # A damaged file surfaces as almost any exception.
     except Exception as error:  # noqa: BLE001
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ModelFileError(path, f"is not a checkpoint that can be read ({reason})") from None
+        raise ModelFileError(path, f"is not a checkpoint that can be read ({first_line(error)})") from None
     state = checkpoint.get("state_dict") if isinstance(checkpoint, dict) else None
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise ModelFileError(path, "is not a checkpoint of a training: it has no state_dict of tensors")

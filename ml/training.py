@@ -13,6 +13,7 @@ import torch
 from lightning.pytorch import Trainer
 from torch import nn
 
+from darktrigger.errors import DarktriggerError, ModelFileError
 from darktrigger.files import write_json
 from darktrigger.memory import keep_freed_memory
 from darktrigger.progress import progress
@@ -35,7 +36,7 @@ from ml.nae.folder import ChainFolder
 from ml.nae.module import AutoencoderPretraining, NormalizedTraining
 from ml.nae.pretrained import mean_energy, start_from
 from ml.registry import family
-from ml.run_folder import claim, load_checkpoint, load_model, new_record
+from ml.run_folder import claim, first_line, load_checkpoint, load_model, new_record
 from ml.streams import torch_stream
 from ml.teacher import Teacher
 from ml.threads import Map, thread_map
@@ -119,7 +120,7 @@ def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -
     folder = folder_of(run_dir, settings)
     checkpoint = run_dir / LAST if (run_dir / LAST).exists() else None
     if checkpoint:
-        folder.load_state_dict(load_checkpoint(checkpoint)["callbacks"][folder.state_key])
+        take_up(folder, checkpoint)
         # The cut may have come between the checkpoint and the table.
         folder.write_metrics()
     done = len(folder.history)
@@ -135,12 +136,13 @@ def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -
     keep_freed_memory()
     n_steps = len(batches.train_dataloader()) * (settings.epochs - done)
     with quiet_lightning(), thread_map() as each, progress("Training", n_steps) as advance:
+        steps = Steps(advance)
         trainer = Trainer(
             accelerator="auto",
             devices=1,
             precision=lightning_precision(settings.precision),
             max_epochs=settings.epochs,
-            callbacks=[folder, Steps(advance)],
+            callbacks=[folder, steps],
             logger=False,
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -149,9 +151,29 @@ def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -
             default_root_dir=run_dir,
         )
         module = training_module(spec, model, batches, folder, each)
-        trainer.fit(module, datamodule=batches, ckpt_path=checkpoint, weights_only=True)
+        try:
+            trainer.fit(module, datamodule=batches, ckpt_path=checkpoint, weights_only=True)
+        # What a damaged checkpoint holds surfaces as almost any exception, while it is restored.
+        except Exception as error:
+            if checkpoint is None or steps.have_begun or isinstance(error, DarktriggerError):
+                raise
+            raise ModelFileError(checkpoint, f"cannot be resumed from ({first_line(error)})") from error
     logger.info("%s: trained %d epochs", run_dir, len(folder.history))
     return folder
+
+
+def take_up(folder: RunFolder, checkpoint: Path) -> None:
+    """Give the folder what a checkpoint says of the epochs done.
+
+    Raises
+    ------
+    ModelFileError
+        It says nothing, or nothing that can be understood.
+    """
+    try:
+        folder.load_state_dict(load_checkpoint(checkpoint)["callbacks"][folder.state_key])
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise ModelFileError(checkpoint, f"has no history of a training ({first_line(error)})") from None
 
 
 def batches_of(data: ImageData, settings: TrainingConfig) -> Batches:

@@ -113,8 +113,8 @@ class ChainFolder(RunFolder):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """With the energies."""
         super().load_state_dict(state_dict)
-        self.chains = [ChainEpoch(*row) for row in state_dict["chains"]]
-        self.energy_before = state_dict["energy_before"]
+        self.chains = [ChainEpoch(*map(float, row)) for row in state_dict["chains"]]
+        self.energy_before = float(state_dict["energy_before"])
 
     def measured(self, trainer: Trainer) -> Epoch:
         """Figures of the epoch; ``val_loss`` is what the best one is chosen by."""

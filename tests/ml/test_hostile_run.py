@@ -1,5 +1,6 @@
 """Run folders from elsewhere: nothing is unpickled, and what does not fit is refused."""
 
+import json
 import pickle
 import shutil
 from collections.abc import Callable
@@ -10,7 +11,9 @@ import pytest
 import torch
 
 from darktrigger.errors import DarktriggerError, ModelFileError
-from ml.run_folder import load_checkpoint, load_model
+from ml.export import export_run
+from ml.run_folder import load_checkpoint, load_model, read_config
+from ml.training import train
 
 
 def spring(path: str) -> None:
@@ -71,3 +74,47 @@ def test_weights_that_do_not_fit(trained_run: Path, tmp_path: Path, case: str) -
     torch.save(checkpoint, run / "best.ckpt")
     with pytest.raises(DarktriggerError, match=message):
         load_model(run)
+
+
+#: What a checkpoint may lack or hold instead, so that a training cannot go on from it.
+DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
+    "no optimiser": (lambda checkpoint: checkpoint.pop("optimizer_states"), "cannot be resumed from"),
+    "another optimiser": (lambda checkpoint: checkpoint.update(optimizer_states=[[]]), "cannot be resumed from"),
+    "no loops": (lambda checkpoint: checkpoint.update(loops=[]), "cannot be resumed from"),
+    "a weight too many": (
+        lambda checkpoint: checkpoint["state_dict"].update(extra=torch.zeros(1)),
+        "cannot be resumed from",
+    ),
+    "no history": (lambda checkpoint: checkpoint.pop("callbacks"), "has no history of a training"),
+    "a history of nothing": (
+        lambda checkpoint: checkpoint["callbacks"].update({"RunFolder": {"history": [[0, 1.0, None]]}}),
+        "has no history of a training",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGES)
+def test_checkpoints_that_cannot_be_resumed_from(
+    trained_run: Path, background: Path, tmp_path: Path, case: str
+) -> None:
+    damage, message = DAMAGES[case]
+    run = tmp_path / "run"
+    shutil.copytree(trained_run, run)
+    checkpoint = torch.load(run / "last.ckpt", weights_only=True)
+    damage(checkpoint)
+    torch.save(checkpoint, run / "last.ckpt")
+    config = read_config(run, "codae")
+    longer = config.model_copy(update={"training": config.training.model_copy(update={"epochs": 3})})
+    with pytest.raises(ModelFileError, match=rf"last\.ckpt: {message}"):
+        train("codae", [background], run, longer, resume=True)
+
+
+def test_a_score_without_calibration_is_not_exported(trained_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained_run, run)
+    calibration = json.loads((run / "calibration.json").read_text())
+    del calibration["scores"]["dice"]
+    (run / "calibration.json").write_text(json.dumps(calibration))
+    with pytest.raises(ModelFileError, match=r"calibration\.json: lacks the scores dice"):
+        export_run(run, tmp_path / "trigger.onnx")
+    assert not (tmp_path / "trigger.onnx").exists()

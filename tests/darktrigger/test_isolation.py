@@ -1,0 +1,55 @@
+"""Readers in a process of their own."""
+
+import os
+import signal
+
+import pytest
+
+from darktrigger.errors import UnreadableFileError
+from darktrigger.isolation import CrashedError, isolated
+
+
+def numbers(n):
+    yield from range(n)
+
+
+def crash_after(n):
+    yield from range(n)
+    os.kill(os.getpid(), signal.SIGSEGV)
+    yield n
+
+
+def complain(path):
+    yield path
+    raise UnreadableFileError(path, "is no good")
+
+
+def leave():
+    yield 0
+    os._exit(3)
+
+
+def test_items_in_order():
+    assert list(isolated(numbers, 5)) == [0, 1, 2, 3, 4]
+
+
+def test_a_crash_is_an_exception_after_what_was_sent():
+    found = []
+    with pytest.raises(CrashedError, match="SIGSEGV"):
+        found.extend(isolated(crash_after, 2))
+    with pytest.raises(CrashedError, match="exit code 3"):
+        list(isolated(leave))
+
+
+def test_exceptions_come_through_whole():
+    items = isolated(complain, "file")
+    assert next(items) == "file"
+    with pytest.raises(UnreadableFileError, match="file: is no good") as caught:
+        next(items)
+    assert caught.value.path == "file"
+
+
+def test_the_process_ends_with_whoever_asked():
+    items = isolated(numbers, 10**9)
+    assert [next(items) for _ in range(3)] == [0, 1, 2]
+    items.close()
