@@ -1,5 +1,6 @@
 """Every configuration that comes with the project can be used."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,9 @@ TRAININGS = [
 
 @pytest.mark.parametrize("path", TRAININGS, ids=lambda path: path.stem)
 def test_trainings(path: Path) -> None:
-    training = run_config(path.stem, read_yaml(path), str(path)).training
+    model = pretrained_models().get(path.stem)
+    family = json.loads(model.with_suffix(".json").read_text())["family"] if model else path.stem
+    training = run_config(family, read_yaml(path), str(path)).training
     assert training.schedule == "cosine" or path.stem == "nae"
 
 
