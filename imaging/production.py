@@ -192,16 +192,23 @@ def produce(
         raise bad[0]
     made = Production([], [])
     with _kept(folder), write(output) as writer, report.phase("image"):
-        for result in _results(list(_cut(files, folder, limits.chunks)), executor, report):
+
+        def append(part: Part, file: InputFile) -> None:
+            for table in part.tables(file.constants):
+                writer.write_table(table)
+
+        # Where a bad file ends the work, nothing has to be taken back: parts are written while others are made.
+        early = None if skip_bad_files else append
+        for result in _results(list(_cut(files, folder, limits.chunks)), executor, report, early):
             if isinstance(result, InputFileError):
                 if not skip_bad_files:
                     raise result
                 logger.warning("skipped %s", result)
                 made.skipped.append(SkippedFile(path=str(result.path), cause=result.cause))
             else:
-                for part in result.parts:
-                    for table in part.tables(result.file.constants):
-                        writer.write_table(table)
+                if skip_bad_files:
+                    for part in result.parts:
+                        append(part, result.file)
                 made.done.append(result)
             advance(1)
         if not made.done:
@@ -246,13 +253,24 @@ def _cut(
 
 
 def _results(
-    files: Sequence[_Cut | InputFileError], executor: Executor, report: RunReport
+    files: Sequence[_Cut | InputFileError],
+    executor: Executor,
+    report: RunReport,
+    append: Callable[[Part, InputFile], None] | None,
 ) -> Iterator[Done | InputFileError]:
-    """Each file with its parts, or why it cannot be used."""
+    """Each file with its parts, or why it cannot be used; ``append`` is told of each part at once."""
     pieces = (piece for file in files if isinstance(file, _Cut) for piece in file.pieces)
     parts = report.count(executor.map(Meter(_part_or_error), pieces))
     for file in files:
-        yield file if isinstance(file, InputFileError) else _result(file.file, list(islice(parts, len(file.pieces))))
+        if isinstance(file, InputFileError):
+            yield file
+            continue
+        found: list[Part | InputFileError] = []
+        for part in islice(parts, len(file.pieces)):
+            if append is not None and isinstance(part, Part) and (not found or isinstance(found[-1], Part)):
+                append(part, file.file)
+            found.append(part)
+        yield _result(file.file, found)
 
 
 def _result(file: InputFile, results: Sequence[Part | InputFileError]) -> Done | InputFileError:
