@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from hist import Hist
-from hist.intervals import clopper_pearson_interval
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
@@ -130,6 +129,9 @@ def efficiencies(
     tuple of arrays
         Efficiency, lower and upper end, shape (n,) each; NaN where there are no events.
     """
+    # Not with the others: it brings scipy.stats, for which every worker process would wait a second.
+    from hist.intervals import clopper_pearson_interval  # noqa: PLC0415
+
     with np.errstate(divide="ignore", invalid="ignore"):
         value = np.clip(np.where(n_effective > 0, passed / total, np.nan), 0.0, 1.0)
         low, high = clopper_pearson_interval(value * n_effective, n_effective)
