@@ -89,7 +89,8 @@ def dask_scheduler() -> Iterator[tuple[str, psutil.Process]]:
             **quiet,  # type: ignore[call-overload]
         )
         try:
-            while not where.exists():
+            # It exists before it is written.
+            while not where.exists() or not where.read_text().endswith("}"):
                 time.sleep(0.1)
             yield json.loads(where.read_text())["address"], psutil.Process(scheduler.pid)
         finally:
