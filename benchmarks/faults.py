@@ -90,7 +90,7 @@ def dask_scheduler() -> Iterator[tuple[str, psutil.Process]]:
         )
         try:
             # It exists before it is written.
-            while not where.exists() or not where.read_text().endswith("}"):
+            while not where.exists() or not where.read_text().rstrip().endswith("}"):
                 time.sleep(0.1)
             yield json.loads(where.read_text())["address"], psutil.Process(scheduler.pid)
         finally:
