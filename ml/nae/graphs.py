@@ -49,7 +49,7 @@ class GraphedEnergies:
             if isinstance(layer, Spectral):
                 layer.hold()
         device = next(model.parameters()).device
-        latent_NK = F.normalize(torch.randn(n, model.latents, device=device), dim=1)
+        latent_NK = F.normalize(torch.ones(n, model.latents, device=device), dim=1)
         image_NCHW = self.twin.decode(latent_NK)
         self._latent_energy = _captured(self.twin.latent_energy, latent_NK)
         self._energy = _captured(self.twin.energy, image_NCHW)
