@@ -124,7 +124,7 @@ class _Child:
     def __init__(self, campaign: Campaign, valid: Path) -> None:
         context = get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process: BaseProcess = context.Process(target=_work, args=(campaign, valid, theirs))
+        self.process: BaseProcess = context.Process(target=_work, args=(campaign, valid, theirs), daemon=True)
         self.process.start()
         theirs.close()
         self.pipe.recv()

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -22,6 +24,11 @@ def crash_after(n):
 def complain(path):
     yield path
     raise UnreadableFileError(path, "is no good")
+
+
+def end_of_file():
+    yield 0
+    raise EOFError("of another file")
 
 
 def leave():
@@ -47,6 +54,24 @@ def test_exceptions_come_through_whole():
     with pytest.raises(UnreadableFileError, match="file: is no good") as caught:
         next(items)
     assert caught.value.path == "file"
+
+
+def test_an_end_of_file_is_no_crash():
+    with pytest.raises(EOFError, match="of another file"):
+        list(isolated(end_of_file))
+
+
+def test_a_script_needs_no_guard(tmp_path):
+    """Unlike with multiprocessing, which would run it again."""
+    script = tmp_path / "script.py"
+    lines = (
+        "from itertools import repeat",
+        "from darktrigger.isolation import isolated",
+        "print(sum(isolated(repeat, 2, 3)))",
+    )
+    script.write_text("\n".join(lines))
+    found = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)  # noqa: S603
+    assert found.stdout == "6\n"
 
 
 def test_the_process_ends_with_whoever_asked():
