@@ -197,6 +197,8 @@ def campaign(stage: FaultStage, targets: Sequence[str], kills: int, seed: int) -
             span *= 1.0 if one.counts["kills"] else 0.7
             total.counts += one.counts
             total.problems += one.problems
+            if one.counts["kills"] and total.counts["kills"] % 10 == 0:
+                print(f"{stage.name}, {target}: {dict(total.counts)}", flush=True)
         yield target, total
 
 
