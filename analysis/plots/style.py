@@ -85,6 +85,10 @@ def ratio_canvas() -> tuple[Figure, Axes, Axes]:
     return figure, main, lower
 
 
+#: Width of a legend in units of the panel's, beyond which its letters get smaller.
+_WIDEST = 0.97
+
+
 def legend_above(axes: Axes, lowest: float, **options: Any) -> None:
     """Logarithmic y axis from below ``lowest`` to 1, with room for the legend above the curves."""
     # At least a decade, so that two ticks have labels.
@@ -96,7 +100,18 @@ def legend_above(axes: Axes, lowest: float, **options: Any) -> None:
     for minor in (False, True):
         axes.set_yticks([tick for tick in axes.get_yticks(minor=minor) if bottom <= tick <= 1], minor=minor)
     axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.legend(loc="upper left", alignment="left", columnspacing=1.0, handlelength=1.7, borderaxespad=0.4, **options)
+    look: dict[str, Any] = {
+        "loc": "upper left",
+        "alignment": "left",
+        "columnspacing": 1.0,
+        "handlelength": 1.7,
+        "borderaxespad": 0.4,
+    }
+    legend = axes.legend(**look, **options)
+    share = legend.get_window_extent().width / axes.get_window_extent().width
+    if share > _WIDEST:
+        size = float(legend.get_texts()[0].get_fontsize())
+        axes.legend(**look, **options, fontsize=size * _WIDEST / share)
 
 
 def add_label(axes: Axes, style: StyleConfig) -> None:

@@ -1,5 +1,7 @@
 """Plots in every style: drawn without a warning, nothing cut off, legends clear of each other's panels."""
 
+from dataclasses import replace
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -58,6 +60,9 @@ def figures(style: StyleConfig) -> dict[str, Figure]:
     cutflows = [CutflowSeries(name, (1.0, 0.3, 0.0)) for name in everything]
     return {
         "roc": draw_roc(roc, "Signal", 0.4, style),
+        "long names": draw_roc(
+            [replace(roc[i % 3], label=f"HCAL cells > {i} GeV") for i in range(10)], "S", 0.4, style
+        ),
         "distributions": draw_distributions(distributions, "Score", style),
         "efficiency": draw_efficiency(efficiencies, "$H_T$ [GeV]", "Cut", style),
         "scan": draw_threshold_scan(scans, "score", style),
