@@ -72,3 +72,8 @@ class TrainingError(DarktriggerError):
 
 class AnalysisError(DarktriggerError):
     """The analysis cannot give the figure that was asked for."""
+
+
+def first_line(error: BaseException) -> str:
+    """First line of what an exception says that is not blank, or else its name."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -13,7 +13,13 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import awkward as ak
 import uproot
 
-from darktrigger.errors import DarktriggerError, EmptyInputError, MissingBranchError, UnreadableFileError
+from darktrigger.errors import (
+    DarktriggerError,
+    EmptyInputError,
+    MissingBranchError,
+    UnreadableFileError,
+    first_line,
+)
 from darktrigger.inputs import is_remote
 from imaging.patient_source import PatientSource
 
@@ -76,7 +82,7 @@ def _diagnose(path: str, error: Exception) -> str:
     """One sentence on why a file could not be read."""
     if isinstance(error, FileNotFoundError):
         return "no such file" if not is_remote(path) else f"cannot be opened ({error})"
-    reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    reason = first_line(error)
     if is_remote(path) or not os.path.isfile(path):  # noqa: PTH113 (no error on names that no file can have)
         return f"cannot be read ({reason})"
     with Path(path).open("rb") as stream:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from scipy.sparse import csr_array
 
 from darktrigger.config import StrictModel
-from darktrigger.errors import BadValueError, UnreadableFileError
+from darktrigger.errors import BadValueError, UnreadableFileError, first_line
 from darktrigger.files import atomic_path
 
 METADATA_KEY = b"darktrigger"
@@ -208,8 +208,3 @@ def iterate_batches(
         yield from file.iter_batches(batch_size, columns=schema.names, row_groups=row_groups)
     except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
         raise UnreadableFileError(path, f"is damaged ({first_line(error)})") from None
-
-
-def first_line(error: Exception) -> str:
-    """First line of what an error says, or else its name."""
-    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import nn
 
 from darktrigger.config import StrictModel, read_yaml, validate
-from darktrigger.errors import ModelFileError, TrainingError
+from darktrigger.errors import ModelFileError, TrainingError, first_line
 from darktrigger.files import hash_of, read_json, write_json
 from darktrigger.names import shortened
 from darktrigger.provenance import versions
@@ -131,11 +131,6 @@ def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in data.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return flat
-
-
-def first_line(error: Exception) -> str:
-    """First line of an exception's message, or its name where it has none."""
-    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

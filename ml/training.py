@@ -13,7 +13,7 @@ import torch
 from lightning.pytorch import Trainer
 from torch import nn
 
-from darktrigger.errors import DarktriggerError, ModelFileError
+from darktrigger.errors import DarktriggerError, ModelFileError, first_line
 from darktrigger.files import write_json
 from darktrigger.memory import keep_freed_memory
 from darktrigger.progress import progress
@@ -36,7 +36,7 @@ from ml.nae.folder import ChainFolder
 from ml.nae.module import AutoencoderPretraining, NormalizedTraining
 from ml.nae.pretrained import mean_energy, start_from
 from ml.registry import family
-from ml.run_folder import claim, first_line, load_checkpoint, load_model, new_record
+from ml.run_folder import claim, load_checkpoint, load_model, new_record
 from ml.streams import torch_stream
 from ml.teacher import Teacher
 from ml.threads import Map, thread_map

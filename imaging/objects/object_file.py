@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from darktrigger.errors import BadValueError, UnreadableFileError
+from darktrigger.errors import BadValueError, UnreadableFileError, first_line
 from darktrigger.files import atomic_path
 from imaging.event_file import EventMetadata
 from imaging.image_set import COLUMNS
@@ -139,7 +139,7 @@ def _challenge(path: str | Path, batch_size: int) -> Iterator[ObjectSet]:
             for start in range(0, len(particles), batch_size):
                 yield _from_challenge(np.asarray(particles[start : start + batch_size], dtype=np.float32), start)
     except OSError as error:
-        raise UnreadableFileError(path, f"cannot be read as HDF5 ({str(error).splitlines()[0]})") from None
+        raise UnreadableFileError(path, f"cannot be read as HDF5 ({first_line(error)})") from None
 
 
 def _from_challenge(particles_NSM: np.ndarray[Any, np.dtype[np.float32]], start: int) -> ObjectSet:
