@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from darktrigger import __version__
 from darktrigger.executors import HERE, Executor
 from darktrigger.files import hash_of, read_json, write_json
 from darktrigger.run_report import Meter, RunReport
@@ -113,7 +114,7 @@ def produce(
     """Generate or read, simulate, and write one Delphes ROOT file and its JSON sidecar.
 
     Finished batches lie beside the output in the folder ``OUTPUT.parts`` until the file is written. A production
-    that was interrupted takes up the parts of the same settings; parts of other settings are discarded.
+    that was interrupted takes up the parts of the same settings and version of darktrigger, and discards others.
 
     Parameters
     ----------
@@ -141,7 +142,7 @@ def produce(
     """
     report = report or RunReport("generate")
     folder = output.with_name(f"{output.name}.parts")
-    _claim(folder, {"seed": seed, "settings": settings})
+    _claim(folder, {"version": __version__, "seed": seed, "settings": settings})
     batches = (
         Batch(index, source, seed, detector, folder / f"{index:06d}.npz") for index, source in enumerate(sources)
     )

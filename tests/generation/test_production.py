@@ -148,6 +148,15 @@ def test_parts_of_other_settings_are_not_taken_up(cache, detector, tmp_path):
         run(generated_batches(Suep(), N_EVENTS, BATCH, cache), Refusing(), output, settings={"process": "other"})
 
 
+def test_parts_of_another_version_are_not_taken_up(cache, detector, tmp_path, monkeypatch):
+    output = tmp_path / "suep.root"
+    with pytest.raises(KeyboardInterrupt):
+        run(generated_batches(Suep(), N_EVENTS, BATCH, cache), Failing(detector, first=4), output)
+    monkeypatch.setattr("generation.production.__version__", "9.0")
+    with pytest.raises(AssertionError, match="finished"):
+        run(generated_batches(Suep(), N_EVENTS, BATCH, cache), Refusing(), output)
+
+
 def test_full_disk_leaves_no_half_file(sources, detector, tmp_path, monkeypatch):
     def full(path, **arrays):
         path.write_bytes(b"half")
