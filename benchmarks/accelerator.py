@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,8 @@ def optimizer_of(model: nn.Module) -> torch.optim.Optimizer:
 
 def plain_step() -> Step:
     """The plain CoDAE."""
-    source: nn.Module = CoDAE(CoDAEConfig())
-    source.reset_parameters(torch_stream(1, "weights"))  # type: ignore[operator]
+    source = CoDAE(CoDAEConfig())
+    source.reset_parameters(torch_stream(1, "weights"))
     model = PlainCoDAE()
     model.load_state_dict(source.state_dict())
     model = model.to(accelerator())
@@ -167,24 +168,26 @@ def main() -> int:
         energies = batches(load_background([file], "coarse E_T"), options.steps, options.batch)
     print(f"batch {options.batch}, torch {torch.__version__}, {device}")
     plain = report("plain float32 CoDAE", plain_step, masks)
-    report("codae, float32", lambda: our_step("codae", autocast=False), masks, plain)
-    report("codae, bfloat16", lambda: our_step("codae", autocast=True), masks, plain)
-    report("codae, bfloat16, channels last", lambda: our_step("codae", autocast=True, channels_last=True), masks, plain)
+    report("codae, float32", partial(our_step, "codae", autocast=False), masks, plain)
+    report("codae, bfloat16", partial(our_step, "codae", autocast=True), masks, plain)
+    report(
+        "codae, bfloat16, channels last", partial(our_step, "codae", autocast=True, channels_last=True), masks, plain
+    )
     for name in ("cae", "codvae", "heimel"):
-        report(f"{name}, bfloat16", lambda name=name: our_step(name, autocast=True), masks)
-    report("cct, bfloat16", lambda: our_step("cct", autocast=True), energies)
-    report("chains of 30 + 30 steps", lambda: chain_step(options.batch, {}, device), masks[:15])
+        report(f"{name}, bfloat16", partial(our_step, name, autocast=True), masks)
+    report("cct, bfloat16", partial(our_step, "cct", autocast=True), energies)
+    report("chains of 30 + 30 steps", partial(chain_step, options.batch, {}, device), masks[:15])
     if options.compile:
         for mode in ("default", "max-autotune-no-cudagraphs", "reduce-overhead"):
             report(
                 f"codae, bfloat16, compiled ({mode})",
-                lambda mode=mode: our_step("codae", autocast=True, compiled=mode),
+                partial(our_step, "codae", autocast=True, compiled=mode),
                 masks,
                 plain,
             )
             report(
                 f"codae, b.l., compiled ({mode})",
-                lambda mode=mode: our_step("codae", autocast=True, channels_last=True, compiled=mode),
+                partial(our_step, "codae", autocast=True, channels_last=True, compiled=mode),
                 masks,
                 plain,
             )

@@ -20,6 +20,7 @@ from generation.delphes_file import DelphesWriter
 from generation.detector import load_card, simulate
 from generation.events import GenEvents, concatenate_events
 from generation.hepmc import read_hepmc
+from generation.pileup import load_pool
 
 
 def read(path: Path) -> GenEvents:
@@ -37,11 +38,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     options = parser.parse_args()
     events, card = read(options.events), load_card(options.card)
-    if options.pool.suffix == ".npz":
-        columns = np.load(options.pool)
-        pool = GenEvents(**{name: columns[name] if columns[name].ndim else float(columns[name]) for name in columns})
-    else:
-        pool = read(options.pool)
+    pool = load_pool(options.pool) if options.pool.suffix == ".npz" else read(options.pool)
     seconds: defaultdict[str, float] = defaultdict(float)
 
     @contextmanager

@@ -81,6 +81,7 @@ def histogram_loop(path: str, branches: BranchMap, n_events: int, output: Path) 
     start = time.perf_counter()
     with open_delphes(path) as events:
         arrays = events.arrays(branches.names(), library="ak", how=dict, entry_stop=n_events)
+    assert branches.ecal and branches.hcal  # noqa: S101, PT018 (the file was written with both)
     channels = ((branches.trk, FINE), (branches.ecal, FINE), (branches.hcal, HCAL))
     images, filling = [], 0.0
     for event in range(n_events):

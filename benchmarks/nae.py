@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from darktrigger.memory import keep_freed_memory
+from ml.energy_scores import energy
 from ml.models.nae import NAE, NAEConfig
-from ml.models.nae import loss as energy_loss
 from ml.module import ADAM_EPS
 from ml.nae.config import LatentChainConfig, NAETraining, PixelChainConfig
 from ml.nae.langevin import Box, Sphere, run_chain
@@ -59,10 +59,15 @@ class PlainNAE(nn.Module):
             deconv(8, 8), nn.PReLU(), deconv(8, 1), nn.Sigmoid(),
         )  # fmt: skip
 
-    def energy(self, image_NCHW: Tensor) -> Tensor:
+    def decode(self, latent_NK: Tensor) -> Tensor:
+        """Shape (n, 1, 40, 40)."""
+        image_NCHW: Tensor = self.decoder(latent_NK)
+        return image_NCHW
+
+    def energy(self, prepared_NCHW: Tensor) -> Tensor:
         """Shape (n,)."""
-        reco_NCHW = self.decoder(F.normalize(self.encoder(image_NCHW), dim=1))
-        return (image_NCHW - reco_NCHW).square().mean((1, 2, 3))
+        reco_NCHW = self.decode(F.normalize(self.encoder(prepared_NCHW), dim=1))
+        return (prepared_NCHW - reco_NCHW).square().mean((1, 2, 3))
 
     def latent_energy(self, latent_NK: Tensor) -> Tensor:
         """Shape (n,)."""
@@ -83,7 +88,7 @@ def milliseconds(work: Callable[[], object], repeats: int) -> float:
 def ours(image_NCHW: Tensor, config: NAETraining, repeats: int) -> list[float]:
     """Latent chain, pixel chain and update."""
     model = NAE(NAEConfig())
-    training = NormalizedTraining(model, energy_loss, config, energy_before=1.0)
+    training = NormalizedTraining(model, energy, config, energy_before=1.0)
     optimizer = training.configure_optimizers()
     n, generator = len(image_NCHW), torch.Generator().manual_seed(0)
     start_NK = F.normalize(torch.randn(n, 3, generator=generator), dim=1)
@@ -112,7 +117,7 @@ def plain(image_NCHW: Tensor, config: NAETraining, repeats: int) -> list[float]:
 
     def update() -> None:
         optimizer.zero_grad()
-        LikelihoodObjective().compare(model, image_NCHW, samples).loss.mean().backward()  # type: ignore[arg-type]
+        LikelihoodObjective().compare(model, image_NCHW, samples).loss.mean().backward()
         optimizer.step()
 
     return [

@@ -2,14 +2,14 @@
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 FILTERS = (64, 128, 128, 256)
 
 
-def pad_same(x_NCHW, stride=2, value=0.0):
+def pad_same(x_NCHW: Tensor, stride: int = 2, value: float = 0.0) -> Tensor:
     """Pad for a 3 x 3 window as TensorFlow does."""
-    padding = []
+    padding: list[int] = []
     for size in x_NCHW.shape[:1:-1]:
         total = max((-(-size // stride) - 1) * stride + 3 - size, 0)
         padding += [total // 2, total - total // 2]
@@ -19,13 +19,13 @@ def pad_same(x_NCHW, stride=2, value=0.0):
 class Block(nn.Module):
     """Convolution, instance norm, LeakyReLU."""
 
-    def __init__(self, channels, filters, groups=1, stride=1):
+    def __init__(self, channels: int, filters: int, groups: int = 1, stride: int = 1) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, filters, 3, stride=stride, groups=groups)
         self.norm = nn.InstanceNorm2d(filters, eps=1e-3, affine=True)
         self.activation = nn.LeakyReLU(0.2)
 
-    def forward(self, x_NCHW):
+    def forward(self, x_NCHW: Tensor) -> Tensor:
         """Apply the three in turn."""
         return self.activation(self.norm(self.conv(pad_same(x_NCHW, self.conv.stride[0]))))
 
@@ -33,13 +33,13 @@ class Block(nn.Module):
 class Stage(nn.Module):
     """A block that changes the shape, and a residual branch of two."""
 
-    def __init__(self, channels, filters, first_groups, stride=1):
+    def __init__(self, channels: int, filters: int, first_groups: int, stride: int = 1) -> None:
         super().__init__()
         self.first = Block(channels, filters, first_groups, stride)
         self.conv1 = Block(filters, filters, 4)
         self.conv2 = Block(filters, filters, 4)
 
-    def forward(self, x_NCHW):
+    def forward(self, x_NCHW: Tensor) -> Tensor:
         """Add the branch to its input."""
         x_NCHW = self.first(x_NCHW)
         return x_NCHW + self.conv2(self.conv1(x_NCHW))
@@ -48,13 +48,13 @@ class Stage(nn.Module):
 class Encoder(nn.Module):
     """Image to convolutional latents."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         channels = (1, *FILTERS)
         self.stages = nn.Sequential(*(Stage(channels[i], channels[i + 1], 4 if i else 1, 2) for i in range(4)))
         self.latents = nn.Conv2d(FILTERS[-1], 64, 1)
 
-    def forward(self, x_NCHW):
+    def forward(self, x_NCHW: Tensor) -> Tensor:
         """Shape (n, 64, 5, 4)."""
         return self.latents(self.stages(x_NCHW))
 
@@ -62,13 +62,13 @@ class Encoder(nn.Module):
 class MaskEncoder(nn.Module):
     """Image to compact latents."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         channels = (1, *FILTERS)
         self.stages = nn.ModuleList(Block(channels[i], channels[i + 1], 2 if i else 1) for i in range(4))
         self.z = nn.Linear(5 * 4 * FILTERS[-1], 2)
 
-    def forward(self, x_NCHW):
+    def forward(self, x_NCHW: Tensor) -> Tensor:
         """Shape (n, 2)."""
         for stage in self.stages:
             x_NCHW = F.max_pool2d(pad_same(stage(x_NCHW), value=float("-inf")), 3, 2)
@@ -78,11 +78,11 @@ class MaskEncoder(nn.Module):
 class Conditioning(nn.Module):
     """Scales a feature map by a convolution of the broadcast latents."""
 
-    def __init__(self, channels):
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(4, channels, 3, padding=1)
 
-    def forward(self, x_NCHW, z_m_NK):
+    def forward(self, x_NCHW: Tensor, z_m_NK: Tensor) -> Tensor:
         """Broadcast the latents, join the coordinates, convolve, multiply."""
         n, _, height, width = x_NCHW.shape
         y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
@@ -93,7 +93,7 @@ class Conditioning(nn.Module):
 class Decoder(nn.Module):
     """Latents to logits."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         channels = (64, *reversed(FILTERS))
         self.conditionings = nn.ModuleList(Conditioning(channels[i]) for i in range(4))
@@ -101,7 +101,7 @@ class Decoder(nn.Module):
         self.up_sample = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
         self.logits = nn.Conv2d(channels[-1], 1, 1)
 
-    def forward(self, x_NCHW, z_m_NK):
+    def forward(self, x_NCHW: Tensor, z_m_NK: Tensor) -> Tensor:
         """Shape (n, 1, 72, 58)."""
         for condition, stage in zip(self.conditionings, self.stages, strict=True):
             x_NCHW = stage(self.up_sample(condition(x_NCHW, z_m_NK)))
@@ -111,10 +111,10 @@ class Decoder(nn.Module):
 class PlainCoDAE(nn.Module):
     """Takes the state dict of ``ml.models.codae.CoDAE``; returns the logits."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.encoder, self.mask_encoder, self.decoder = Encoder(), MaskEncoder(), Decoder()
 
-    def forward(self, image_NCHW):
+    def forward(self, image_NCHW: Tensor) -> Tensor:
         """Shape (n, 1, 72, 58)."""
         return self.decoder(self.encoder(image_NCHW), self.mask_encoder(image_NCHW))

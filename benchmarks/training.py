@@ -60,11 +60,12 @@ def batch(data: ImageData, step: int) -> torch.Tensor:
 def start(version: str, images: Path, threads: int) -> None:
     """Build one version in this process."""
     torch.set_num_threads(threads)
-    model: nn.Module = CoDAE(CoDAEConfig())
-    model.reset_parameters(torch_stream(1, "weights"))
+    source = CoDAE(CoDAEConfig())
+    source.reset_parameters(torch_stream(1, "weights"))
+    model: nn.Module = source
     if version == "plain":
-        weights, model = model.state_dict(), PlainCoDAE()
-        model.load_state_dict(weights)
+        model = PlainCoDAE()
+        model.load_state_dict(source.state_dict())
     else:
         keep_freed_memory()
     optimizer = Reconstruction(model, bce, TrainingConfig()).configure_optimizers()
@@ -102,7 +103,7 @@ def main() -> int:
             version: ProcessPoolExecutor(1, context, start, (version, images, arguments.threads))
             for version in ("plain", "darktrigger")
         }
-        runs = {version: [] for version in pools}
+        runs: dict[str, list[tuple[float, float]]] = {version: [] for version in pools}
         for index in range(arguments.steps):
             for version, pool in pools.items():
                 runs[version].append(pool.submit(step, index).result())

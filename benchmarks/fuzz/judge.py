@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -119,7 +119,7 @@ def judge(  # noqa: PLR0911 (one for each way to fail)
 
 def problem_of(path: Path) -> str:
     """What is wrong with an output file; nothing where it can be read to its end."""
-    readers = {
+    readers: dict[str, Callable[[], object]] = {
         ".json": lambda: json.loads(path.read_text(), parse_constant=_no_constant),
         ".parquet": lambda: pq.read_table(path),
         ".root": lambda: _read_root(path),

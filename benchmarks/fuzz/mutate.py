@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 _NUMBERS = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x7FFFFFFFFFFFFFFF)
@@ -35,7 +37,8 @@ def _random(content: bytes, rng: np.random.Generator) -> bytes:
 def _number(content: bytes, rng: np.random.Generator) -> bytes:
     start, width = _place(len(content), rng), int(rng.choice([1, 2, 4, 8]))
     value = int(rng.choice(np.array(_NUMBERS, dtype=np.uint64))) & ((1 << 8 * width) - 1)
-    return content[:start] + value.to_bytes(width, str(rng.choice(["big", "little"]))) + content[start + width :]
+    order: Literal["big", "little"] = "big" if rng.choice(2) == 0 else "little"
+    return content[:start] + value.to_bytes(width, order) + content[start + width :]
 
 
 def _truncate(content: bytes, rng: np.random.Generator) -> bytes:

@@ -103,7 +103,7 @@ def _spoilt(value: Any, rng: np.random.Generator) -> Any:
     number = _NUMBERS[int(rng.integers(len(_NUMBERS)))]
     if not isinstance(value, list):
         return number
-    changes = (
+    changes: tuple[list[Any], ...] = (
         [*value, number], value[:-1], value[::-1], value + value, [], [number] * len(value),
         [*value[:1], None, *value[1:]],
     )  # fmt: skip

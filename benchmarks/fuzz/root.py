@@ -41,10 +41,9 @@ class RootFiles:
         if rng.random() < 0.4:
             write_wrong(path, rng)
         else:
-            original = rng.choice(
-                [valid / "plain.root", valid / "suep1000.root", DATA / "svj3100.root"], p=[0.5, 0.4, 0.1]
-            )
-            path.write_bytes(mutate(Path(original).read_bytes(), rng))
+            originals = (valid / "plain.root", valid / "suep1000.root", DATA / "svj3100.root")
+            original = originals[rng.choice(3, p=[0.5, 0.4, 0.1])]
+            path.write_bytes(mutate(original.read_bytes(), rng))
         return command(rng, valid, folder, path)
 
 

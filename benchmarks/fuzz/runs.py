@@ -106,7 +106,7 @@ def _spoil_checkpoint(path: Path, folder: Path, rng: np.random.Generator) -> Non
 def _weights(state: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
     """One weight renamed, of another shape or type, not finite, or lost."""
     key = list(state)[int(rng.integers(len(state)))]
-    changes = (
+    changes: tuple[dict[str, Any], ...] = (
         {f"{key}x": state[key]}, {key: state[key][:0] if state[key].ndim else state[key]},
         {key: state[key].double()}, {key: torch.full_like(state[key], torch.nan)}, {key: torch.zeros(3, 3, 3)},
         {key: None}, {key: state[key].bool()}, {key: state[key].to_sparse()}, {},

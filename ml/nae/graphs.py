@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -16,19 +16,6 @@ from torch import Tensor
 
 from ml.models.nae import NAE
 from ml.spectral import Slope, Spectral
-
-
-class Energetic(Protocol):
-    """What chains ask of a network."""
-
-    def decode(self, latent_NK: Tensor) -> Tensor:
-        """Images on the decoder's manifold, shape (n, C, H, W)."""
-
-    def energy(self, prepared_NCHW: Tensor) -> Tensor:
-        """Energy of prepared images, shape (n,)."""
-
-    def latent_energy(self, latent_NK: Tensor) -> Tensor:
-        """Energy of what the decoder makes of latents, shape (n,)."""
 
 
 class GraphedEnergies:

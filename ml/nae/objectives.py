@@ -9,8 +9,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from ml.energy_scores import energy_of
-from ml.models.nae import NAE
 from ml.nae.config import Likelihood, NAETraining, Wasserstein
+from ml.nae.energetic import Energetic
 from ml.nae.sampler import Samples
 
 
@@ -28,7 +28,7 @@ class Objective(Protocol):
     def partners(self, image_NCHW: Tensor, samples: Samples) -> Tensor:
         """Which sample belongs to each image, shape (n,)."""
 
-    def compare(self, model: NAE, image_NCHW: Tensor, samples: Samples) -> Energies:
+    def compare(self, model: Energetic, image_NCHW: Tensor, samples: Samples) -> Energies:
         """Images and their partners; gradients flow to the model's parameters."""
 
 
@@ -39,7 +39,7 @@ class LikelihoodObjective:
         """As they come."""
         return torch.arange(len(image_NCHW), device=image_NCHW.device)
 
-    def compare(self, model: NAE, image_NCHW: Tensor, samples: Samples) -> Energies:
+    def compare(self, model: Energetic, image_NCHW: Tensor, samples: Samples) -> Energies:
         """E(x) - E(x')."""
         energy = model.energy(torch.cat([image_NCHW, samples.image]))
         positive_N, negative_N = torch.split(energy, len(image_NCHW))
@@ -81,7 +81,7 @@ class WassersteinObjective:
         _, columns = linear_sum_assignment(cost.double().numpy(force=True))
         return torch.from_numpy(columns).to(image_NCHW.device)
 
-    def moved(self, model: NAE, samples: Samples) -> Tensor:
+    def moved(self, model: Energetic, samples: Samples) -> Tensor:
         """The samples as functions of the parameters, shape (n, C, H, W)."""
         on_manifold_NCHW = model.decode(samples.latent)
         image_NCHW = on_manifold_NCHW + (samples.image - on_manifold_NCHW).detach()
@@ -91,7 +91,7 @@ class WassersteinObjective:
             image_NCHW = image_NCHW - self.step_size * slope_NCHW
         return image_NCHW
 
-    def compare(self, model: NAE, image_NCHW: Tensor, samples: Samples) -> Energies:
+    def compare(self, model: Energetic, image_NCHW: Tensor, samples: Samples) -> Energies:
         """Distance of each pair, and the energy of the data."""
         moved_NCHW = self.moved(model, samples)
         positive_N = model.energy(image_NCHW)

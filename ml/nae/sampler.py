@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ml.micro_batches import micro_batches
 from ml.nae.config import NAETraining, ReplayConfig
-from ml.nae.graphs import Energetic
+from ml.nae.energetic import Energetic
 from ml.nae.langevin import Box, Run, Sphere, run_chain
 from ml.threads import Map
 

@@ -1,0 +1,20 @@
+"""What chains and objectives ask of a network."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor
+
+
+class Energetic(Protocol):
+    """An autoencoder as an energy of images."""
+
+    def decode(self, latent_NK: Tensor) -> Tensor:
+        """Images on the decoder's manifold, shape (n, C, H, W)."""
+
+    def energy(self, prepared_NCHW: Tensor) -> Tensor:
+        """Energy of prepared images, shape (n,)."""
+
+    def latent_energy(self, latent_NK: Tensor) -> Tensor:
+        """Energy of what the decoder makes of latents, shape (n,)."""
