@@ -192,24 +192,19 @@ def produce(
         raise bad[0]
     made = Production([], [])
     with _kept(folder), write(output) as writer, report.phase("image"):
-
-        def append(part: Part, file: InputFile) -> None:
-            for table in part.tables(file.constants):
-                writer.write_table(table)
-
-        # Where a bad file ends the work, nothing has to be taken back: parts are written while others are made.
-        early = None if skip_bad_files else append
-        for result in _results(list(_cut(files, folder, limits.chunks)), executor, report, early):
-            if isinstance(result, InputFileError):
-                if not skip_bad_files:
-                    raise result
-                logger.warning("skipped %s", result)
-                made.skipped.append(SkippedFile(path=str(result.path), cause=result.cause))
+        cuts = list(_cut(files, folder, limits.chunks))
+        for found in _made(cuts, executor, report, whole_files=skip_bad_files):
+            if isinstance(found, _Ready):
+                for table in found.part.tables(found.file.constants):
+                    writer.write_table(table)
+                continue
+            if isinstance(found, Done):
+                made.done.append(found)
+            elif skip_bad_files:
+                logger.warning("skipped %s", found)
+                made.skipped.append(SkippedFile(path=str(found.path), cause=found.cause))
             else:
-                if skip_bad_files:
-                    for part in result.parts:
-                        append(part, result.file)
-                made.done.append(result)
+                raise found
             advance(1)
         if not made.done:
             raise DarktriggerError(f"no usable input file:\n{listed(made.skipped)}")
@@ -252,13 +247,19 @@ def _cut(
         yield _Cut(file, pieces)
 
 
-def _results(
-    files: Sequence[_Cut | InputFileError],
-    executor: Executor,
-    report: RunReport,
-    append: Callable[[Part, InputFile], None] | None,
-) -> Iterator[Done | InputFileError]:
-    """Each file with its parts, or why it cannot be used; ``append`` is told of each part at once."""
+class _Ready(NamedTuple):
+    part: Part
+    file: InputFile
+
+
+def _made(
+    files: Sequence[_Cut | InputFileError], executor: Executor, report: RunReport, *, whole_files: bool
+) -> Iterator[_Ready | Done | InputFileError]:
+    """Parts to be written, in order; after those of a file, the file, or why it cannot be used.
+
+    With ``whole_files`` parts come once all of their file are made, none of a bad one; otherwise as they are made,
+    which suits those whom a bad file stops.
+    """
     pieces = (piece for file in files if isinstance(file, _Cut) for piece in file.pieces)
     parts = report.count(executor.map(Meter(_part_or_error), pieces))
     for file in files:
@@ -267,10 +268,13 @@ def _results(
             continue
         found: list[Part | InputFileError] = []
         for part in islice(parts, len(file.pieces)):
-            if append is not None and isinstance(part, Part) and (not found or isinstance(found[-1], Part)):
-                append(part, file.file)
             found.append(part)
-        yield _result(file.file, found)
+            if isinstance(part, Part) and not whole_files:
+                yield _Ready(part, file.file)
+        result = _result(file.file, found)
+        if isinstance(result, Done) and whole_files:
+            yield from (_Ready(part, file.file) for part in result.parts)
+        yield result
 
 
 def _result(file: InputFile, results: Sequence[Part | InputFileError]) -> Done | InputFileError:
