@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from darktrigger.config import StrictModel
 from ml.events import EventPolicy, OneClass
@@ -91,9 +91,10 @@ class RegularisationConfig(StrictModel):
     positive_energy, negative_energy
         Of the mean squared energy of data and of samples.
     unit
-        What the squares are divided by: ``one``, as in the paper, where energies of 1e-6 make them vanish beside the
+        Of energies in the squares: ``one``, as in the paper, where energies of 1e-6 make them vanish beside the
         energies themselves, or ``initial``, the mean energy of the data before training. In the latter, a
-        coefficient c turns the samples' energy back once it is 1/(2 c) times that, so that it does not run away.
+        coefficient c turns the samples' energy back once it is 1/(2 c) times that (with the objective
+        ``power_law``: the root of that), so that it does not run away.
     """
 
     weights: NotNegative = 1e-8
@@ -133,6 +134,19 @@ class Likelihood(StrictModel):
     kind: Literal["likelihood"] = "likelihood"
 
 
+class PowerLaw(StrictModel):
+    """Mean logarithm of the energy of data minus that of samples: the likelihood of a density E^(-1/T).
+
+    Where the decoder's images are rebuilt far better than data, their energies, and with them all that
+    :class:`Likelihood` says about them, vanish beside the data's: it takes thousands of steps until samples count.
+    The logarithm knows no scale: samples of any energy count alike, and latent chains down it move as far where
+    energies are small. The order of images by energy, and so the score, is none the worse for it. Pixel chains go
+    down the energy itself in either case: they start on the manifold and are to leave it by a share of the error.
+    """
+
+    kind: Literal["power_law"] = "power_law"
+
+
 class Wasserstein(StrictModel):
     """Squared 2-Wasserstein distance between data and samples (arXiv:2510.02168), a pixel's mean, as the energy is.
 
@@ -149,7 +163,7 @@ class Wasserstein(StrictModel):
     reconstruction: NotNegative = 1.0
 
 
-ObjectiveConfig = Annotated[Likelihood | Wasserstein, Field(discriminator="kind")]
+ObjectiveConfig = Annotated[Likelihood | PowerLaw | Wasserstein, Field(discriminator="kind")]
 
 
 class AutoencoderTraining(TrainingConfig):
@@ -235,7 +249,24 @@ class NAETraining(TrainingConfig):
         """Events of one label."""
         return OneClass(self.label)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _chain_of_the_objective(cls, given: object) -> object:
+        """Steps down a logarithm are of another size: a latent chain has others by default."""
+        if not isinstance(given, dict) or not _is_power_law(given.get("objective")):
+            return given
+        chain = given.get("latent_chain", {})
+        return given | {"latent_chain": _POWER_LAW_CHAIN | chain} if isinstance(chain, dict) else given
+
     @property
     def files(self) -> tuple[Path, ...]:
         """The run that it starts from."""
         return (self.pretrained / "run.json",)
+
+
+#: Of the latent chain down the logarithm: T = 1/2, steps of a tenth of the sphere's radius.
+_POWER_LAW_CHAIN = {"step_size": 0.01, "noise": 0.1, "clip": 10.0}
+
+
+def _is_power_law(objective: object) -> bool:
+    return isinstance(objective, PowerLaw) or (isinstance(objective, dict) and objective.get("kind") == "power_law")

@@ -6,6 +6,14 @@ from typing import Protocol
 
 from torch import Tensor
 
+#: Energies below it, the square of what float32 tells of a pixel of 1, have the same logarithm.
+LEAST_ENERGY = 1e-14
+
+
+def log_energy(energy_N: Tensor) -> Tensor:
+    """Logarithm of energies, finite for an image rebuilt without error."""
+    return energy_N.clamp(min=LEAST_ENERGY).log()
+
 
 class Energetic(Protocol):
     """An autoencoder as an energy of images."""

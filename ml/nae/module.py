@@ -11,7 +11,7 @@ from torch import Tensor
 from ml.micro_batches import micro_batches
 from ml.models.nae import NAE
 from ml.module import Loss, Reconstruction, accumulate_gradient, add_gradients
-from ml.nae.config import AutoencoderTraining, NAETraining
+from ml.nae.config import AutoencoderTraining, NAETraining, PowerLaw
 from ml.nae.graphs import GraphedEnergies
 from ml.nae.objectives import Energies, objective_of
 from ml.nae.sampler import Replay, Samples, draw
@@ -168,7 +168,9 @@ class NormalizedTraining(EnergyTraining):
         settings = self.config.regularisation
         squares_N = settings.positive_energy * found.positive.square()
         squares_N = squares_N + settings.negative_energy * found.negative.square()
-        return found._replace(loss=found.loss + squares_N / self.unit)
+        # In the units of the loss, which is an energy or, of a power law, a number.
+        unit = self.unit**2 if isinstance(self.config.objective, PowerLaw) else self.unit
+        return found._replace(loss=found.loss + squares_N / unit)
 
 
 def spread(image_NCHW: Tensor) -> Tensor:

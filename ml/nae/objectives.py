@@ -9,8 +9,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from ml.energy_scores import energy_of
-from ml.nae.config import Likelihood, NAETraining, Wasserstein
-from ml.nae.energetic import Energetic
+from ml.nae.config import NAETraining, PowerLaw, Wasserstein
+from ml.nae.energetic import Energetic, log_energy
 from ml.nae.sampler import Samples
 
 
@@ -44,6 +44,15 @@ class LikelihoodObjective:
         energy = model.energy(torch.cat([image_NCHW, samples.image]))
         positive_N, negative_N = torch.split(energy, len(image_NCHW))
         return Energies(positive_N - negative_N, positive_N, negative_N)
+
+
+class PowerLawObjective(LikelihoodObjective):
+    """Logarithm of the energy of data minus that of samples, see :class:`ml.nae.config.PowerLaw`."""
+
+    def compare(self, model: Energetic, image_NCHW: Tensor, samples: Samples) -> Energies:
+        """Log E(x) - log E(x')."""
+        found = super().compare(model, image_NCHW, samples)
+        return found._replace(loss=log_energy(found.positive) - log_energy(found.negative))
 
 
 def squared_distances(one_NCHW: Tensor, other_NCHW: Tensor) -> Tensor:
@@ -105,5 +114,4 @@ def objective_of(config: NAETraining) -> Objective:
     """The objective that a training asks for."""
     if isinstance(config.objective, Wasserstein):
         return WassersteinObjective(config.objective, config.pixel_chain.step_size)
-    assert isinstance(config.objective, Likelihood)  # noqa: S101 (for the type checker)
-    return LikelihoodObjective()
+    return PowerLawObjective() if isinstance(config.objective, PowerLaw) else LikelihoodObjective()

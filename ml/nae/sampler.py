@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ml.micro_batches import micro_batches
-from ml.nae.config import NAETraining, ReplayConfig
-from ml.nae.energetic import Energetic
-from ml.nae.langevin import Box, Run, Sphere, run_chain
+from ml.nae.config import NAETraining, PowerLaw, ReplayConfig
+from ml.nae.energetic import Energetic, log_energy
+from ml.nae.langevin import Box, Energy, Run, Sphere, run_chain
 from ml.threads import Map
 
 
@@ -83,9 +83,16 @@ class Samples(NamedTuple):
     pixel_acceptance: Tensor
 
 
+def latent_slope(model: Energetic, config: NAETraining) -> Energy:
+    """What the chain on the sphere goes down: the energy, or its logarithm."""
+    if isinstance(config.objective, PowerLaw):
+        return lambda latent_NK: log_energy(model.latent_energy(latent_NK))
+    return model.latent_energy
+
+
 def latent_run(model: Energetic, start_NK: Tensor, config: NAETraining, generator: torch.Generator) -> Run:
     """The chain on the sphere (equation 11)."""
-    return run_chain(model.latent_energy, start_NK, config.latent_chain, Sphere(), generator)
+    return run_chain(latent_slope(model, config), start_NK, config.latent_chain, Sphere(), generator)
 
 
 def pixel_run(model: Energetic, start_NCHW: Tensor, config: NAETraining, generator: torch.Generator) -> Run:

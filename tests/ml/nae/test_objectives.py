@@ -5,10 +5,18 @@ import torch
 
 from ml.energy_scores import energy_of
 from ml.models.nae import NAE, NAEConfig
-from ml.nae.config import NAETraining, Wasserstein
+from ml.nae.config import NAETraining, PowerLaw, Wasserstein
+from ml.nae.energetic import log_energy
 from ml.nae.module import NormalizedTraining
-from ml.nae.objectives import Energies, LikelihoodObjective, WassersteinObjective, objective_of, squared_distances
-from ml.nae.sampler import Samples
+from ml.nae.objectives import (
+    Energies,
+    LikelihoodObjective,
+    PowerLawObjective,
+    WassersteinObjective,
+    objective_of,
+    squared_distances,
+)
+from ml.nae.sampler import Samples, latent_slope
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +49,27 @@ def test_likelihood_gradient_vanishes_where_data_and_samples_agree(model):
     for gradient in torch.autograd.grad(loss, list(model.parameters()), allow_unused=True):
         if gradient is not None:
             assert gradient.abs().max() < 1e-9
+
+
+def test_power_law_compares_logarithms(model):
+    image, drawn = images(3, 1), samples(3, 2)
+    found = PowerLawObjective().compare(model, image, drawn)
+    torch.testing.assert_close(found.loss, (model.energy(image) / model.energy(drawn.image)).log())
+    # An image rebuilt without error has no say, but a finite loss.
+    assert log_energy(torch.zeros(1)).isfinite().all()
+
+
+def test_chains_of_a_power_law_go_down_the_logarithm(model):
+    config = NAETraining.model_validate({"pretrained": "x", "objective": {"kind": "power_law"}})
+    assert (config.latent_chain.noise, config.latent_chain.clip, config.pixel_chain.noise) == (0.1, 10.0, 1e-4)
+    point = samples(4, 3).latent
+    torch.testing.assert_close(latent_slope(model, config)(point), model.latent_energy(point).log())
+    own = config.model_validate({"pretrained": "x", "objective": {"kind": "power_law"}, "latent_chain": {"noise": 0.2}})
+    assert (own.latent_chain.noise, own.latent_chain.clip) == (0.2, 10.0)
+    assert NAETraining.model_validate(own.model_dump()) == own
+    plain = NAETraining(pretrained="x")
+    assert (plain.latent_chain.noise, plain.latent_chain.clip) == (0.01, 0.01)
+    torch.testing.assert_close(latent_slope(model, plain)(point), model.latent_energy(point))
 
 
 def test_assignment_is_optimal(model):
@@ -95,8 +124,9 @@ def test_gradient_of_the_distance_is_that_of_finite_differences():
 
 def test_objective_is_chosen_by_its_kind():
     assert isinstance(objective_of(NAETraining(pretrained="x")), LikelihoodObjective)
-    config = NAETraining.model_validate({"pretrained": "x", "objective": {"kind": "wasserstein"}})
-    assert isinstance(objective_of(config), WassersteinObjective)
+    for kind, expected in (("wasserstein", WassersteinObjective), ("power_law", PowerLawObjective)):
+        config = NAETraining.model_validate({"pretrained": "x", "objective": {"kind": kind}})
+        assert isinstance(objective_of(config), expected)
 
 
 def test_squares_in_units_of_the_initial_energy_turn_the_samples_energy_back():
@@ -106,6 +136,11 @@ def test_squares_in_units_of_the_initial_energy_turn_the_samples_energy_back():
     negative = torch.tensor([1.0, 1.9, 2.1], dtype=torch.float64).mul(3e-6).requires_grad_()
     step.regularised(Energies(-negative, torch.zeros(3), negative)).loss.sum().backward()
     # Down to twice the initial energy the samples' is raised, beyond it is lowered.
+    assert (negative.grad < 0).tolist() == [True, True, False]
+    power = config.model_copy(update={"objective": PowerLaw()})
+    step = NormalizedTraining(step.model, None, power, energy_before=3e-6)
+    negative = torch.tensor([1.0, 1.4, 1.5], dtype=torch.float64).mul(3e-6).requires_grad_()
+    step.regularised(Energies(-negative.log(), torch.zeros(3), negative)).loss.sum().backward()
     assert (negative.grad < 0).tolist() == [True, True, False]
     plain = NormalizedTraining(step.model, None, NAETraining(pretrained="run"), energy_before=3e-6)
     energies = Energies(torch.zeros(1), torch.tensor([2.0]), torch.tensor([3.0]))

@@ -58,7 +58,7 @@ def test_landscape(nae_run):
         assert (np.abs(found["chains"][..., 1]) <= np.pi / 2).all()
 
 
-@pytest.mark.parametrize("objective", ["likelihood", "wasserstein"])
+@pytest.mark.parametrize("objective", ["likelihood", "power_law", "wasserstein"])
 def test_resumed_run_equals_an_uninterrupted_one(objective, qcd_jets, nae_config, tmp_path, monkeypatch):
     config = nae_config(objective={"kind": objective})
     train("nae", [qcd_jets], tmp_path / "whole", config)
