@@ -144,9 +144,18 @@ def oriented(scores: Mapping[str, FloatArray], signs: Mapping[str, Direction]) -
 def baseline_scores(
     events: ImageSet | JetSet | ObjectSet | JetEvents, names: Iterable[str] | None = None
 ) -> dict[str, FloatArray]:
-    """Baselines of events, all of their kind unless named, shape (n,) each."""
+    """Baselines of events, all of their kind unless named, shape (n,) each.
+
+    Raises
+    ------
+    AnalysisError
+        Events of this kind have no such baseline.
+    """
     known = baselines_of(type(events))
-    return {name: known[name].function(events) for name in (known if names is None else names)}
+    chosen = list(known if names is None else names)
+    if other := [name for name in chosen if name not in known]:
+        raise AnalysisError(f"no baseline '{other[0]}' of such events; there are {', '.join(known)}")
+    return {name: known[name].function(events) for name in chosen}
 
 
 def finite(scores: dict[str, FloatArray], path: str) -> dict[str, FloatArray]:
@@ -164,14 +173,14 @@ def finite(scores: dict[str, FloatArray], path: str) -> dict[str, FloatArray]:
 
 
 def event_scores(
-    trigger: Trigger, events: ImageSet | ObjectSet | JetEvents, batch_size: int, baselines: Iterable[str] = BASELINES
+    trigger: Trigger, events: ImageSet | ObjectSet | JetEvents, batch_size: int, baselines: Iterable[str] | None = None
 ) -> dict[str, FloatArray]:
-    """Oriented scores of the model and the baselines, shape (n,) each.
+    """Oriented scores of the model and the baselines (all of the events' kind unless named), shape (n,) each.
 
     Raises
     ------
     AnalysisError
-        The model gives NaN or infinity for some event.
+        The model gives NaN or infinity for some event, or events of this kind have no such baseline.
     """
     scores = oriented(trigger.scores(events.images, batch_size), trigger.directions)
     return finite(scores, trigger.path) | baseline_scores(events, baselines)

@@ -26,7 +26,9 @@ class Sample(StrictModel):
         """
         label = self.label if self.label is not None else LABELS.get(self.process.lower())
         if label is None:
-            raise DarktriggerError(f"process '{self.process}' has no label of its own: give one, 3 or higher")
+            raise DarktriggerError(
+                f"process '{self.process}' has no label of its own: give one with --label, 3 or higher"
+            )
         return label
 
     def label_names(self) -> dict[int, str]:

@@ -161,7 +161,8 @@ def _scored(
         kept = chunk[(chunk.label != 0) | entries.mask(chunk.entry)]
         columns = []
         for choice in choices:
-            scores = event_scores(choice.trigger, kept, batch_size)
+            baselines = [name for name in choice.scores if name not in choice.trigger.directions]
+            scores = event_scores(choice.trigger, kept, batch_size, baselines)
             columns.append(np.stack([scores[name].astype(np.float64) for name in choice.scores], axis=1))
         yield _Batch(
             kept.label,

@@ -136,9 +136,14 @@ def menu_of(
     )
 
 
-def prediction_error_ratio(point: RatePoint) -> float:
-    """Relative statistical error of the prescaled prediction over that of the signal region."""
+def prediction_error_ratio(point: RatePoint) -> float | None:
+    """Relative statistical error of the prescaled prediction over that of the signal region; None with no prediction.
+
+    Without background in B, C or D the sample is too small for one.
+    """
     recorded = [share / prescale for share, prescale in zip(point.efficiencies, point.prescales, strict=True)]
+    if not all(recorded[1:]):
+        return None
     return float(np.sqrt(sum(recorded[0] / value for value in recorded[1:])))
 
 

@@ -12,11 +12,14 @@ from onnx import TensorProto, helper
 
 from analysis.analyze import analyze
 from analysis.config import AnalysisConfig
+from analysis.estimate import Choices, estimate
+from analysis.estimation.config import EstimateConfig
+from analysis.estimation.events import ScoreChoice
 from analysis.evaluate import evaluate
 from analysis.evaluation.config import DominanceConfig, EvaluationConfig
 from analysis.fileset import read_fileset
 from analysis.trigger import Trigger
-from darktrigger.errors import InputFileError
+from darktrigger.errors import AnalysisError, InputFileError
 from imaging.objects.convert import ObjectImagingConfig, convert_objects
 from imaging.objects.object_file import read_object_files
 from imaging.sample import Sample
@@ -110,13 +113,29 @@ def test_analysis_builds_objects(files: dict[str, Path], trigger: Trigger, tmp_p
     assert summary.abcd[0].scores == ("met1", "total2")
 
 
-def test_evaluation_reads_object_files(files: dict[str, Path], trigger: Trigger, tmp_path: Path) -> None:
+@pytest.fixture
+def object_files(files: dict[str, Path], tmp_path: Path) -> list[str]:
     paths = []
     for name, sample in (("sm", Sample()), ("leptoquark", Sample(process="leptoquark", label=3, mass=80))):
         paths.append(str(tmp_path / f"{name}.parquet"))
         convert_objects([str(files[name])], paths[-1], sample, ObjectImagingConfig())
+    return paths
+
+
+def test_estimate_reads_object_files(object_files: list[str], trigger: Trigger, tmp_path: Path) -> None:
+    settings = {"efficiencies": [0.2], "working_point": 0.2, "experiments": {"count": 10}, "closure": {"pairs": 3}}
+    config = EstimateConfig.model_validate(settings)
+    estimate(Choices(ScoreChoice(trigger, ("met1", "n_tracks"))), object_files, tmp_path / "estimate", config)
+    found = json.loads((tmp_path / "estimate" / "summary.json").read_text())
+    assert found["pair"]["scores"] == ["met1", "n_tracks"]
+    assert list(found["sic"]) == ["leptoquark 80"]
+    with pytest.raises(AnalysisError, match="no baseline 'lit_pixels' of such events; there are n_tracks"):
+        estimate(Choices(ScoreChoice(trigger, ("met1", "lit_pixels"))), object_files, tmp_path / "no", config)
+
+
+def test_evaluation_reads_object_files(object_files: list[str], trigger: Trigger, tmp_path: Path) -> None:
     quick = EvaluationConfig(dominance=DominanceConfig(subsets=20, bootstraps=20), latency_calls=10)
-    evaluate([trigger], paths, tmp_path / "evaluation", quick)
+    evaluate([trigger], object_files, tmp_path / "evaluation", quick)
     found = json.loads((tmp_path / "evaluation" / "evaluation.json").read_text())
     assert "met1" in json.dumps(found)
 
