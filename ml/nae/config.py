@@ -264,8 +264,8 @@ class NAETraining(TrainingConfig):
         return (self.pretrained / "run.json",)
 
 
-#: Of the latent chain down the logarithm: T = 1/2, steps of a tenth of the sphere's radius.
-_POWER_LAW_CHAIN = {"step_size": 0.01, "noise": 0.1, "clip": 10.0}
+#: Of the latent chain down the logarithm: T = 1/2, steps of a seventh of the sphere's radius.
+_POWER_LAW_CHAIN = {"step_size": 0.0225, "noise": 0.15, "clip": 10.0}
 
 
 def _is_power_law(objective: object) -> bool:
