@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from darktrigger.errors import InputFileError
+from darktrigger.errors import InputFileError, UnreadableFileError
 from imaging.dense import INPUT_SHAPES, OBJECTS
 from imaging.image_file import iterate_image_file, read_metadata, read_row_groups
 from imaging.image_set import ImageSet
+from imaging.jets.jet_file import is_jet_file
 from imaging.objects.object_file import CHALLENGE_SUFFIXES, is_object_file, iterate_object_file, object_label_names
 from imaging.objects.object_set import ObjectSet
 from imaging.paper_file import SUFFIX, TOTAL, read_paper_file
@@ -115,8 +116,10 @@ def open_images(path: str | Path) -> ImageSource:
     Raises
     ------
     InputFileError
-        Not a file of images.
+        Not a file of images or objects.
     """
+    if is_jet_file(path):
+        raise UnreadableFileError(path, "holds jets; expected images or objects of events")
     if Path(path).suffix == SUFFIX:
         return ImageSource(str(path), Sample().label_names(), read_paper_file(path).columns, is_coarse=True)
     if is_object_file(path):

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from analysis.binned import FloatArray
 from analysis.evaluation.samples import BACKGROUND, Key
-from analysis.scores import directions, event_scores
+from analysis.scores import baselines_of, directions, event_scores
 from analysis.trigger import Trigger
 from darktrigger.errors import AnalysisError
 from darktrigger.progress import progress
+from imaging.dense import OBJECTS
 from imaging.image_file import read_metadata
 from imaging.image_set import ImageSet
 from imaging.image_source import ImageSource, open_images
@@ -38,7 +39,8 @@ class ScoreChoice:
     scores: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        known = directions(self.trigger)
+        kind = ObjectSet if self.trigger.metadata.input.kind == OBJECTS else ImageSet
+        known = directions(self.trigger, baselines_of(kind))
         for name in self.scores:
             if name not in known:
                 raise AnalysisError(f"{self.trigger.path}: no score '{name}'; it gives {', '.join(known)}")

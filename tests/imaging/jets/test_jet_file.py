@@ -7,6 +7,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from darktrigger.errors import BadValueError, UnreadableFileError
+from imaging.image_source import open_images
 from imaging.jets.config import JetSelection
 from imaging.jets.jet_file import (
     JET_SCHEMA,
@@ -65,6 +66,12 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert [len(part) for part in iterate_jet_file(path, 3)] == [3, 3, 1]
     assert len(read_jet_files([path, path])) == 14
     assert len(read_jet_files([])) == 0
+
+
+def test_jets_are_no_images_of_events(tmp_path: Path) -> None:
+    path = write(tmp_path / "jets.parquet", some_jets(2))
+    with pytest.raises(UnreadableFileError, match="holds jets; expected images or objects of events"):
+        open_images(path)
 
 
 def test_a_failure_leaves_no_file(tmp_path: Path) -> None:
