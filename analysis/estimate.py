@@ -16,6 +16,7 @@ from analysis.estimation.events import Dataset, Events, ScoreChoice, read_events
 from analysis.estimation.experiments import Experiments, Truth, run_experiments
 from analysis.estimation.found import DIAGONAL, SINGLE, Fitted, Found
 from analysis.estimation.gallery import draw_estimate
+from analysis.estimation.inference import Toys
 from analysis.estimation.model import fit_sample
 from analysis.estimation.ranks import Diagonal
 from analysis.estimation.rates import RatePoint, efficiency_for_rate, menu_of, rate_point
@@ -193,7 +194,8 @@ def _fits(
         for name in dataset.signals:
             sample = expected_sample(dataset, name, thresholds, events, config.signal_fraction, config.truth)
             if sample.signal.a > 0 and sample.background.d > 0:
-                result = fit_sample(sample.total, sample.signal, non_closure=spread, toys=config.toys)
+                toys = Toys(config.toys, config.seed) if config.toys else None
+                result = fit_sample(sample.total, sample.signal, non_closure=spread, toys=toys)
                 fits[name] = Fitted(sample, spread, result)
                 experiments[name] = tuple(
                     run_experiments(

@@ -26,9 +26,7 @@ class Sample(StrictModel):
         """
         label = self.label if self.label is not None else LABELS.get(self.process.lower())
         if label is None:
-            raise DarktriggerError(
-                f"process '{self.process}' has no label of its own: give --label, 3 or higher"
-            )
+            raise DarktriggerError(f"process '{self.process}' has no label of its own: give --label, 3 or higher")
         return label
 
     def label_names(self) -> dict[int, str]:

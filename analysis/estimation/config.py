@@ -89,7 +89,8 @@ class EstimateConfig(StrictModel):
     thresholds
         Cuts on the oriented scores to use there instead, each free.
     toys
-        Pseudo-experiments behind the fitted significance; asymptotic formulas where 0.
+        Pseudo-experiments of each hypothesis behind the fitted significance and the limits, which take minutes a
+        signal with 1000; asymptotic formulas where 0.
     cross_section
         Of all background together, pb; needed for rates.
     luminosity

@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 import pyhf
-from scipy.interpolate import PchipInterpolator
-from scipy.stats import norm
 
 from analysis.abcd import Regions
 from analysis.binned import FloatArray, Measured
+from analysis.estimation.inference import Toys, discovery, upper_limits
 from analysis.estimation.likelihood import AbcdFit, fit_regions
 from darktrigger.errors import AnalysisError
 
@@ -30,12 +29,6 @@ _FACTORS = {
 
 #: Range of every background factor about its starting value.
 _RANGE = (1e-3, 30.0)
-
-#: Strengths at which CLs is computed, up to one where the largest CLs is below _LEVEL but above _LOWEST.
-_POINTS, _LEVEL, _LOWEST = 12, 0.05, 1e-4
-
-#: Attempts to find it.
-_STEPS = 25
 
 #: No region starts without background: the likelihood could not move it from there.
 _LEAST = 0.5
@@ -144,7 +137,7 @@ def fit_sample(
     *,
     prescales: Regions | None = None,
     non_closure: float = 0.0,
-    toys: int = 0,
+    toys: Toys | None = None,
     limits: bool = True,
 ) -> FitResult:
     """Fit one sample.
@@ -154,7 +147,7 @@ def fit_sample(
     counts, signal, prescales, non_closure
         As for :func:`abcd_model`.
     toys
-        Pseudo-experiments behind the significance; asymptotic formulas where 0.
+        Pseudo-experiments behind significance and limits; asymptotic formulas where None.
     limits
         Whether to look for the upper limits too, which takes longest; NaN and empty where not.
 
@@ -168,8 +161,8 @@ def fit_sample(
     fitted = fit_regions(np.array([list(counts)]), signal, prescales=prescales, non_closure=non_closure)
     try:
         parameters = np.asarray(pyhf.infer.mle.fit(data, model))
-        significance = _significance(data, model, toys)
-        limit, expected = _limits(data, model, _guess(fitted)) if limits else (float("nan"), ())
+        significance = discovery(data, model, toys)
+        limit, expected = upper_limits(data, model, _guess(fitted), toys) if limits else (float("nan"), ())
     except pyhf.exceptions.FailedMinimization as error:
         raise AnalysisError(f"the ABCD fit does not converge for counts {tuple(counts)} ({error})") from None
     values = dict(zip(model.config.par_names, parameters, strict=True))
@@ -208,45 +201,3 @@ def _errors(model: pyhf.Model, parameters: FloatArray) -> FloatArray:
         information[where, where] += 1.0
     errors: FloatArray = np.sqrt(np.diag(np.linalg.inv(information)))
     return errors
-
-
-def _significance(data: list[float], model: pyhf.Model, toys: int) -> float:
-    options: dict[str, Any] = {"calctype": "toybased", "ntoys": toys} if toys else {"calctype": "asymptotics"}
-    p_value = pyhf.infer.hypotest(0.0, data, model, test_stat="q0", **options)
-    return max(0.0, float(norm.isf(float(p_value))))
-
-
-def _limits(data: list[float], model: pyhf.Model, guess: float) -> tuple[float, tuple[float, ...]]:
-    """Where CLs is 5%, observed and expected, NaN where nowhere; ``guess`` is a strength of that order.
-
-    log CLs is a smooth function of the strength, so that few points and a monotonic interpolation do.
-    """
-    largest = model.config.suggested_bounds()[model.config.poi_index][1]
-    highest = min(guess, largest)
-    for _ in range(_STEPS):
-        top = max(_cls(highest, data, model))
-        if _LOWEST < top < _LEVEL or (top >= _LEVEL and highest >= largest):
-            break
-        highest = highest / 1.7 if top <= _LOWEST else min(1.5 * highest, largest)
-    strengths = highest * np.linspace(1 / _POINTS, 1, _POINTS)
-    table = np.array([_cls(strength, data, model) for strength in strengths])
-    limits = [_crossing(strengths, column) for column in table.T]
-    return limits[0], tuple(limits[1:])
-
-
-def _cls(strength: float, data: list[float], model: pyhf.Model) -> list[float]:
-    """CLs observed and expected; 0 where a strength is too far from the data for a fit."""
-    try:
-        observed, expected = pyhf.infer.hypotest(float(strength), data, model, return_expected_set=True)
-    except pyhf.exceptions.FailedMinimization:
-        return [0.0] * 6
-    return [float(value) if np.isfinite(value) else 0.0 for value in (observed, *expected)]
-
-
-def _crossing(strengths: FloatArray, cls: FloatArray) -> float:
-    usable = cls > 1e-12
-    falling, where = np.append(0.0, -np.log(cls[usable])), np.append(0.0, strengths[usable])
-    rising = np.append(True, falling[1:] > np.maximum.accumulate(falling)[:-1])
-    falling, where = falling[rising], where[rising]
-    level = -np.log(_LEVEL)
-    return float(PchipInterpolator(falling, where)(level)) if falling[-1] > level else float("nan")

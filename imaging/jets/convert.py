@@ -44,9 +44,7 @@ class JetSample(StrictModel):
         """
         label = self.label if self.label is not None else JET_LABELS.get((self.process or "qcd").lower())
         if label is None:
-            raise DarktriggerError(
-                f"process '{self.process}' has no label of its own: give --label, 6 or higher"
-            )
+            raise DarktriggerError(f"process '{self.process}' has no label of its own: give --label, 6 or higher")
         return label
 
     @property

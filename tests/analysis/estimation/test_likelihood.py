@@ -8,6 +8,7 @@ from scipy.stats import norm
 
 from analysis.abcd import Regions
 from analysis.estimation.discovery import fitted_significance, simple_significance
+from analysis.estimation.inference import Toys, discovery
 from analysis.estimation.likelihood import fit_regions
 from analysis.estimation.model import abcd_model, fit_sample
 from darktrigger.errors import AnalysisError
@@ -97,6 +98,31 @@ def test_upper_limits() -> None:
     # Nothing was observed, so the limit is the median, near 1.96 uncertainties.
     assert found.limit == pytest.approx(found.expected_limits[2], rel=0.05)
     assert found.limit == pytest.approx(norm.isf(0.025) * found.strength.uncertainty, rel=0.12)
+
+
+@pytest.mark.slow
+def test_limits_from_pseudo_experiments() -> None:
+    counts, signal = Regions(20.0, 40.0, 50.0, 200.0), Regions(8.0, 1.0, 1.0, 0.0)
+    found, formulas = (fit_sample(counts, signal, toys=toys) for toys in (Toys(40, 1), None))
+    assert found.limit == pytest.approx(formulas.limit, rel=0.35)
+    assert found.expected_limits[0] < found.expected_limits[2]
+
+
+def test_discovery_from_pseudo_experiments(capfd: pytest.CaptureFixture[str]) -> None:
+    model = abcd_model(Regions(20.0, 40.0, 50.0, 200.0), SIGNAL)
+    data = [*Regions(17.0, 40.0, 50.0, 200.0), *model.config.auxdata]
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    found, again, other = (discovery(data, model, Toys(50, seed)) for seed in (1, 1, 3))
+    # The global generator, from which pyhf draws, is as it was, and nothing was printed.
+    assert (before == np.random.get_state()[1]).all()  # noqa: NPY002
+    assert found == again
+    assert found == pytest.approx(other, abs=0.7)
+    assert found == pytest.approx(discovery(data, model), abs=0.5)
+    # A p-value is a multiple of one experiment.
+    assert norm.sf(found) * 50 == pytest.approx(round(norm.sf(found) * 50), abs=1e-9)
+    assert capfd.readouterr() == ("", "")
+    excess = [*Regions(60.0, 40.0, 50.0, 200.0), *model.config.auxdata]
+    assert discovery(excess, model, Toys(10, 1)) == pytest.approx(norm.isf(0.05))
 
 
 def test_a_signal_outside_region_a_cannot_be_fitted() -> None:
