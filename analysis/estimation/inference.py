@@ -129,9 +129,8 @@ class _Drawn:
     def cls(self, value: FloatArray) -> FloatArray:
         """CLs of values; half an experiment in place of none, so that it has a logarithm."""
         least = 0.5 / len(self.tested_toys)
-        ratio: FloatArray = np.maximum(self.tested(value), least) / np.maximum(
-            _share_beyond(self.without, value), least
-        )
+        tested, without = self.tested(value), _share_beyond(self.without, value)
+        ratio: FloatArray = np.maximum(tested, least) / np.maximum(without, least)
         return ratio
 
 
