@@ -213,8 +213,8 @@ class Reconstruction(LightningModule):
         """Clip the gradients, set the learning rate and move the parameters."""
         optimizer: Any = self.optimizers()
         clip_each(self.parameters(), self.config.clip_norm)
-        rate = learning_rate(self.config, self.global_step, int(self.trainer.estimated_stepping_batches))
         for group in optimizer.param_groups:
+            rate = learning_rate(self.config, self.global_step, int(self.trainer.estimated_stepping_batches))
             # Checkpoints of earlier versions have groups without it.
             group["lr"] = rate * group.get("rate", 1.0)
         optimizer.step()
