@@ -118,12 +118,16 @@ def open_images(path: str | Path) -> ImageSource:
     InputFileError
         Not a file of images or objects.
     """
-    if is_jet_file(path):
-        raise UnreadableFileError(path, "holds jets; expected images or objects of events")
     if Path(path).suffix == SUFFIX:
         return ImageSource(str(path), Sample().label_names(), read_paper_file(path).columns, is_coarse=True)
     if is_object_file(path):
         # The challenge tells nothing of tracks.
         columns: frozenset[str] = frozenset(() if Path(path).suffix in CHALLENGE_SUFFIXES else ("n_tracks",))
         return ImageSource(str(path), object_label_names(path), columns, is_coarse=False, has_objects=True)
-    return ImageSource(str(path), read_metadata(path).label_names, frozenset(CHANNELS) | {"n_tracks"}, is_coarse=False)
+    try:
+        names = read_metadata(path).label_names
+    except UnreadableFileError:
+        if is_jet_file(path):
+            raise UnreadableFileError(path, "holds jets; expected images or objects of events") from None
+        raise
+    return ImageSource(str(path), names, frozenset(CHANNELS) | {"n_tracks"}, is_coarse=False)
