@@ -148,7 +148,7 @@ def _whole(folder: Path) -> list[Any]:
 
 def _generate(folder: Path) -> list[str]:
     more = ["--pileup", "0", "--config", str(folder / "settings.yaml")]
-    return ["generate", "suep", "-n", "300", "-o", str(folder / "suep.root"), *more]
+    return ["generate", "suep", "-n", "100", "-o", str(folder / "suep.root"), *more]
 
 
 def _simulate(folder: Path) -> list[str]:

@@ -65,7 +65,7 @@ class _Pool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        _close(self._pool)
 
     @property
     def n_waiting(self) -> int:
@@ -108,9 +108,18 @@ class _Pool:
         if self._broken > _PATIENCE:
             raise ExecutorError("worker processes died again and again, perhaps for lack of memory; try fewer workers")
         _log.warning("a worker process died; its work is done again")
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        _close(self._pool)
         self._pool = self._start()
         self._send()
+
+
+def _close(pool: ProcessPoolExecutor) -> None:
+    """End a pool and its processes."""
+    if pool._broken:  # noqa: SLF001
+        # One that was just being started when the pool broke is overlooked by it, and then waited for without end.
+        for process in list((pool._processes or {}).values()):  # noqa: SLF001 (public from Python 3.14 on)
+            process.kill()
+    pool.shutdown(wait=True, cancel_futures=True)
 
 
 class _Worker:

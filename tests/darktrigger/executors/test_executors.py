@@ -6,7 +6,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import process
 from functools import partial
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import psutil
@@ -16,7 +18,7 @@ import yaml
 from darktrigger.config import validate
 from darktrigger.errors import BadValueError, ConfigError, ExecutorError
 from darktrigger.executor_options import ExecutorChoice, given_options
-from darktrigger.executors import HERE, ExecutorConfig, open_executor
+from darktrigger.executors import HERE, ExecutorConfig, open_executor, processes
 
 
 def square(number: int) -> int:
@@ -79,6 +81,20 @@ def test_what_a_dead_worker_did_is_done_again(config: ExecutorConfig, tmp_path: 
     with open_executor(config) as executor:
         assert list(executor.map(partial(die_once, tmp_path / "died"), range(8))) == list(range(8))
     assert (tmp_path / "died").exists()
+
+
+def test_a_worker_that_a_broken_pool_overlooks_holds_up_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # As if it had been started between the pool's breaking and its waiting for the workers that it knew.
+    monkeypatch.setattr(SpawnProcess, "terminate", lambda _: None)
+    monkeypatch.setattr(process._ExecutorManagerThread, "shutdown_workers", lambda _: None)
+    pool = processes._Pool(2, partial(die_once, tmp_path / "died"))
+    with pool:
+        for number in range(8):
+            pool.submit(number)
+        assert [pool.next_result() for _ in range(8)] == list(range(8))
+        monkeypatch.undo()
 
 
 @pytest.mark.slow
