@@ -12,7 +12,7 @@ from typing import ClassVar, Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from ml.layers import same_conv2d
+from ml.layers import compiling, same_conv2d
 
 ConditioningName: TypeAlias = Literal["scale", "bias", "concatenation", "affine"]
 
@@ -55,6 +55,8 @@ class SpatialConditioning(nn.Module):
         assert self.conv.bias is not None  # noqa: S101 (for the type checker)
         response_KCHW = same_conv2d(self.basis, self.conv.weight)
         offset_CHW = response_KCHW[-1] + self.conv.bias[:, None, None]
+        if compiling(z_NK):
+            return (z_NK[:, :, None, None, None] * response_KCHW[:-1]).sum(dim=1) + offset_CHW
         response_NP = torch.addmm(offset_CHW.flatten(), z_NK, response_KCHW[:-1].flatten(1))
         return response_NP.view(z_NK.shape[0], *offset_CHW.shape)
 

@@ -4,7 +4,8 @@ TensorFlow's 'same' padding is kept, since the originals were trained with it: w
 total is odd, the odd pixel goes to the bottom and right. The blocks are written for speed on
 a CPU, where a training step spends half its time outside the convolutions when it is put
 together from the standard layers; ``benchmarks/training.py`` has those, and the tests
-compare values and gradients.
+compare values and gradients. A compiler for a GPU makes more of other forms of some of them, which
+it gets (:func:`compiling`); the values are the same up to rounding.
 """
 
 from __future__ import annotations
@@ -18,6 +19,33 @@ NORM_EPS = 1e-3
 
 #: Slope of the LeakyReLU for negative inputs (CoDAE).
 SLOPE = 0.2
+
+
+def compiling(x_NCHW: Tensor) -> bool:
+    """Whether ``torch.compile`` is at work for an accelerator, where it fuses what is written pixel by pixel."""
+    # By the device, since whether torch.compiler.is_exporting tells one from the other depends on torch's version.
+    return x_NCHW.device.type != "cpu" and torch.compiler.is_compiling()
+
+
+def ungrouped(weight: Tensor, groups: int) -> Tensor:
+    """Weights of a convolution without groups that does the same, zero between the groups.
+
+    Parameters
+    ----------
+    weight
+        Shape (filters, channels / groups, height, width).
+    groups
+        Groups of the convolution.
+
+    Returns
+    -------
+    Tensor
+        Shape (filters, channels, height, width).
+    """
+    filters, channels, *kernel = weight.shape
+    grouped = weight.reshape(groups, filters // groups, 1, channels, *kernel)
+    own = torch.eye(groups, dtype=weight.dtype, device=weight.device).view(groups, 1, groups, 1, 1, 1)
+    return (grouped * own).reshape(filters, groups * channels, *kernel)
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
@@ -36,6 +64,9 @@ def same_conv2d(
 ) -> Tensor:
     """Convolution with 'same' padding, shape (n, filters, ceil(height / stride), ceil(width / stride))."""
     stride_y, stride_x = (stride, stride) if isinstance(stride, int) else stride
+    if groups > 1 and compiling(x_NCHW) and torch.is_autocast_enabled(x_NCHW.device.type):
+        # Tensor cores multiply zeros faster than they take up small groups.
+        weight, groups = ungrouped(weight, groups), 1
     top, bottom = same_padding(x_NCHW.shape[2], weight.shape[2], stride_y)
     left, right = same_padding(x_NCHW.shape[3], weight.shape[3], stride_x)
     if (top, left) != (bottom, right):
@@ -46,6 +77,9 @@ def same_conv2d(
 def pointwise(x_NCHW: Tensor, conv: nn.Conv2d) -> Tensor:
     """A 1 x 1 convolution without groups to few channels, as a matrix product, shape (n, filters, height, width)."""
     assert conv.bias is not None  # noqa: S101 (for the type checker)
+    if compiling(x_NCHW):
+        product_NFCHW = x_NCHW.float()[:, None] * conv.weight
+        return product_NFCHW.sum(dim=2) + conv.bias[:, None, None]
     output_NCP = conv.weight.flatten(1) @ x_NCHW.flatten(2) + conv.bias[:, None]
     return output_NCP.view(-1, conv.out_channels, *x_NCHW.shape[2:])
 
@@ -71,6 +105,10 @@ class InstanceNorm(nn.Module):
         if torch.compiler.is_exporting():
             # An ONNX operator of its own, where group norm needs reshapes that refuse an empty batch.
             return F.instance_norm(x_NCHW, weight=self.weight, bias=self.bias, eps=NORM_EPS)
+        if compiling(x_NCHW):
+            variance_NC11, mean_NC11 = torch.var_mean(x_NCHW.float(), dim=(2, 3), correction=0, keepdim=True)
+            scale_NC11 = torch.rsqrt(variance_NC11 + NORM_EPS) * self.weight[:, None, None]
+            return ((x_NCHW.float() - mean_NC11) * scale_NC11 + self.bias[:, None, None]).to(x_NCHW.dtype)
         # Instance norm is group norm with one channel a group, which torch computes twice as fast on a CPU.
         return F.group_norm(x_NCHW, len(self.weight), self.weight, self.bias, NORM_EPS)
 

@@ -46,6 +46,9 @@ class TrainingConfig(StrictModel):
         Of the initial weights, the split, the order of events, the augmentations and the model's noise.
     precision
         ``bfloat16`` autocast, ``float32``, or ``auto``: bfloat16 where the hardware computes in it.
+    compile
+        Whether an accelerator gets the network compiled (``torch.compile``, which needs a C compiler there and takes
+        a minute at the start), for many times the speed; no effect on a CPU.
     augmentation
         Whether to flip and rotate the training images at random, see :mod:`ml.augmentation`.
     entries
@@ -64,6 +67,7 @@ class TrainingConfig(StrictModel):
     patience: Count = 10
     seed: Annotated[int, Field(ge=0)] = 42
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    compile: bool = False
     augmentation: bool = True
     entries: EntrySplit = EntrySplit()
 
