@@ -42,12 +42,14 @@ class BranchOverride(StrictModel):
     hcal: DepositBranches | None = None
     ht: str | None = None
     weight: str | None = None
+    vertices: str | None = None
 
 
 class BranchMap(StrictModel):
     """Branches in use for every role.
 
-    Without ``weight``, each event counts 1; a calorimeter without branches has empty images.
+    Without ``weight``, each event counts 1; a calorimeter without branches has empty images. ``vertices`` is any
+    member of the vertices, of which only the number is used, if a file has them.
     """
 
     trk: DepositBranches
@@ -55,16 +57,17 @@ class BranchMap(StrictModel):
     hcal: DepositBranches | None
     ht: str
     weight: str | None
+    vertices: str | None = None
 
     def names(self) -> list[str]:
         """Every branch in use, once."""
         deposits = [name for channel in (self.trk, self.ecal, self.hcal) if channel for name in channel.names()]
-        return list(dict.fromkeys([*deposits, self.ht, *([self.weight] if self.weight else [])]))
+        return list(dict.fromkeys([*deposits, self.ht, *(name for name in (self.weight, self.vertices) if name)]))
 
     def only(self, channels: Collection[str]) -> BranchMap:
-        """Leave the calorimeters unread that are not among ``channels``; tracks are always counted."""
+        """Leave the vertices unread, and the calorimeters that are not among ``channels``; tracks always count."""
         unread = {name: None for name in ("ecal", "hcal") if name not in channels}
-        return self.model_copy(update=unread)
+        return self.model_copy(update=unread | {"vertices": None})
 
 
 def _tracks(collection: str, pileup: str | None = None) -> DepositBranches:
@@ -95,6 +98,10 @@ CANDIDATES: dict[str, tuple[DepositBranches, ...]] = {
     "ecal": (_towers("ecalTower"), _towers("ECalTower"), _towers("Tower", "Eem"), _towers("EFlowPhoton")),
     "hcal": (_towers("hcalTower"), _towers("HCalTower"), _towers("Tower", "Ehad"), _towers("EFlowNeutralHadron")),
 }
+
+
+#: One vertex each of the hard scatter and of every pile-up event; any member would do.
+VERTICES = "Vertex.Z"
 
 
 def find_tracks(available: Collection[str]) -> DepositBranches | None:
@@ -129,7 +136,10 @@ def find_branches(available: Collection[str], override: BranchOverride, source: 
     if override.weight:
         require([override.weight], available, source)
     weight = override.weight or ("Event.Weight" if "Event.Weight" in available else None)
-    return BranchMap(**roles, ht=ht, weight=weight)
+    if override.vertices:
+        require([override.vertices], available, source)
+    vertices = override.vertices or (VERTICES if VERTICES in available else None)
+    return BranchMap(**roles, ht=ht, weight=weight, vertices=vertices)
 
 
 class Named(Protocol):

@@ -85,6 +85,7 @@ def build_images(
         "label": np.zeros(n_selected),
         "mass": np.zeros(n_selected),
         "entry": np.flatnonzero(passed) + first_entry,
+        "n_vertices": count_vertices(arrays, branches.vertices, len(ht))[passed],
     }
     typed = {name: columns[name].astype(dtype, copy=False) for name, dtype in COLUMNS.items()}
     sums = (float(weight.sum(dtype=np.float64)), float(weight[passed].sum(dtype=np.float64)))
@@ -111,6 +112,13 @@ def count_tracks(
     if pileup:
         counted = counted & (arrays[pileup] == 0)
     return np.asarray(ak.to_numpy(ak.sum(counted, axis=1)), dtype=np.int64)
+
+
+def count_vertices(arrays: Mapping[str, ak.Array], branch: str | None, n_events: int) -> NDArray[np.int64]:
+    """Vertices, shape (n,); 0 where a file has none."""
+    if branch is None:
+        return np.zeros(n_events, dtype=np.int64)
+    return np.asarray(ak.to_numpy(ak.num(arrays[branch])), dtype=np.int64)
 
 
 def _deposits(

@@ -14,10 +14,11 @@ from imaging.branches import BranchMap
 from imaging.config import Selection
 from imaging.event_file import EventMetadata
 from imaging.grid import FINE, HCAL, Grid
-from imaging.image_set import COLUMNS, ImageSet, concatenate_sets
+from imaging.image_set import COLUMNS, LATER_COLUMNS, ImageSet, concatenate_sets
 from imaging.parquet_file import (
     RowWriter,
     check_values,
+    column,
     iterate_batches,
     metadata_of,
     open_parquet,
@@ -70,7 +71,7 @@ def from_batch(batch: pa.RecordBatch, path: str | Path) -> ImageSet:
     """
     check_values(batch, SCHEMA, ("weight", "mass", "ht"), path)
     channels = [pixel_matrix(batch, f"{name}_bin", f"{name}_et", GRIDS[name].n_pixels, path) for name in CHANNELS]
-    return ImageSet(SparseImages(*channels), **{name: batch[name].to_numpy(zero_copy_only=False) for name in COLUMNS})
+    return ImageSet(SparseImages(*channels), **{name: column(batch, name, dtype) for name, dtype in COLUMNS.items()})
 
 
 def open_image_file(path: str | Path) -> Any:
@@ -81,7 +82,7 @@ def open_image_file(path: str | Path) -> Any:
     UnreadableFileError
         Not Parquet, damaged, or not an image file.
     """
-    return open_parquet(path, SCHEMA, "an image file")
+    return open_parquet(path, SCHEMA, "an image file", LATER_COLUMNS)
 
 
 def read_metadata(path: str | Path) -> ImageMetadata:

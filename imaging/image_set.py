@@ -19,7 +19,8 @@ class ImageSet(RowSet):
 
     Every column has shape (n,): ``n_tracks`` uint32, ``ht`` float32 (GeV), ``weight``
     float32, ``label`` uint8 (0 background, 1 SUEP, 2 SVJ, 3 and up: others), ``mass``
-    float32 (GeV, 0 for background) and ``entry`` uint64 (entry number in the source file).
+    float32 (GeV, 0 for background), ``entry`` uint64 (entry number in the source file) and
+    ``n_vertices`` uint32 (of the hard scatter and pile-up; 0 where the file does not tell).
     """
 
     images: SparseImages
@@ -29,6 +30,7 @@ class ImageSet(RowSet):
     label: NDArray[np.uint8]
     mass: NDArray[np.float32]
     entry: NDArray[np.uint64]
+    n_vertices: NDArray[np.uint32]
 
 
 #: Type of each per-event column, in the order of the image file.
@@ -39,7 +41,11 @@ COLUMNS: dict[str, np.dtype[Any]] = {
     "label": np.dtype(np.uint8),
     "mass": np.dtype(np.float32),
     "entry": np.dtype(np.uint64),
+    "n_vertices": np.dtype(np.uint32),
 }
+
+#: Those that files of earlier versions lack; 0 then.
+LATER_COLUMNS = frozenset({"n_vertices"})
 
 
 def concatenate_sets(parts: Iterable[ImageSet]) -> ImageSet:

@@ -92,6 +92,7 @@ def read_paper_file(path: str | Path) -> PaperImages:
         "label": label,
         "mass": _masses(path, arrays, label),
         "entry": np.arange(n),
+        "n_vertices": np.zeros(n),
     }
     images = SparseImages(
         **{name: _channel(images_NHWC[..., CHANNELS.index(name)], name) if name in channels else _nothing(n, name)

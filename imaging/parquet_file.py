@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from pydantic import ValidationError
 from scipy.sparse import csr_array
 
@@ -98,7 +99,7 @@ def check_values(batch: pa.RecordBatch, schema: pa.Schema, finite: Sequence[str]
     BadValueError
         A null in any column, or a value in one of those named that is not finite.
     """
-    for name in schema.names:
+    for name in _present(schema, batch.schema):
         column = batch[name]
         if column.null_count or (pa.types.is_list(column.type) and column.flatten().null_count):
             raise BadValueError(path, f"column {name} holds a null")
@@ -136,8 +137,22 @@ def pixel_matrix(batch: pa.RecordBatch, bins_name: str, values_name: str, n_pixe
     return csr_array((values, index.astype(np.int32), inner), shape=(len(bins), n_pixels))
 
 
-def open_parquet(path: str | Path, schema: pa.Schema, kind: str) -> Any:
-    """Open and check the columns; ``kind`` names what the file should be, with its article.
+def column(batch: pa.RecordBatch, name: str, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Values of a column; zeros where the file is older than the column."""
+    if name not in batch.schema.names:
+        return np.zeros(batch.num_rows, dtype)
+    values: NDArray[Any] = batch[name].to_numpy(zero_copy_only=False)
+    return values
+
+
+def _present(schema: pa.Schema, found: pa.Schema) -> list[str]:
+    return [name for name in schema.names if name in found.names]
+
+
+def open_parquet(path: str | Path, schema: pa.Schema, kind: str, optional: Collection[str] = ()) -> Any:
+    """Open and check the columns, all of the schema but those that are optional.
+
+    ``kind`` names what the file should be, with its article.
 
     Raises
     ------
@@ -152,10 +167,11 @@ def open_parquet(path: str | Path, schema: pa.Schema, kind: str) -> Any:
     except Exception as error:  # noqa: BLE001
         raise UnreadableFileError(path, f"cannot be read as Parquet ({first_line(error)})") from None
     found = file.schema_arrow
-    missing = [field.name for field in schema if field.name not in found.names]
+    missing = [field.name for field in schema if field.name not in {*found.names, *optional}]
     if missing:
         raise UnreadableFileError(path, f"is not {kind}: columns {', '.join(missing)} are missing")
-    wrong = [field for field in schema if not _alike(found.field(field.name).type, field.type)]
+    present = [schema.field(name) for name in _present(schema, found)]
+    wrong = [field for field in present if not _alike(found.field(field.name).type, field.type)]
     if wrong:
         types = ", ".join(f"{field.name} is {found.field(field.name).type}, not {field.type}" for field in wrong)
         raise UnreadableFileError(path, f"is not {kind}: column {types}")
@@ -205,6 +221,7 @@ def iterate_batches(
         The file is damaged.
     """
     try:
-        yield from file.iter_batches(batch_size, columns=schema.names, row_groups=row_groups)
+        columns = _present(schema, file.schema_arrow)
+        yield from file.iter_batches(batch_size, columns=columns, row_groups=row_groups)
     except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
         raise UnreadableFileError(path, f"is damaged ({first_line(error)})") from None

@@ -27,6 +27,9 @@ from imaging.split import EntrySplit
 #: Events of a file that are in memory at a time.
 _STEP = 4096
 
+#: What tells the pile-up, best first.
+_VERTICES, _CELLS = "n_vertices", "ecal_cells"
+
 #: Whatever a file of events holds.
 _EventSet = ImageSet | ObjectSet
 
@@ -146,7 +149,7 @@ def read_events(
                 if (batch.label == 0).any() and source not in background_sources:
                     background_sources.append(source)
             advance(1)
-    samples = {key: parts[key].joined(len(choices)) for key in sorted(parts)}
+    samples = {key: _one_pileup(parts[key].joined(len(choices))) for key in sorted(parts)}
     if weights == "unit":
         samples = {key: replace(events, weight=np.ones(len(events))) for key, events in samples.items()}
     return Dataset(*_named(samples, sources), _preselected(background_sources))
@@ -176,11 +179,18 @@ def _scored(
 
 
 def _variables(events: _EventSet) -> dict[str, FloatArray]:
-    """H_T (GeV), tracks and, of images, lit ECAL cells for pile-up, which lights most of them."""
-    variables = {"ht": events.ht.astype(np.float64), "n_tracks": events.n_tracks.astype(np.float64)}
+    """H_T (GeV), tracks, vertices and, of images, lit ECAL cells, most of which pile-up lights."""
+    variables = {name: getattr(events, name).astype(np.float64) for name in ("ht", "n_tracks", _VERTICES)}
     if isinstance(events, ImageSet):
-        variables["ecal_cells"] = np.diff(events.images.ecal.indptr).astype(np.float64)
+        variables[_CELLS] = np.diff(events.images.ecal.indptr).astype(np.float64)
     return variables
+
+
+def _one_pileup(events: Events) -> Events:
+    """The vertices where each event has some, else the cells."""
+    known = bool((events.variables[_VERTICES] > 0).all())
+    left_out = _CELLS if known else _VERTICES
+    return replace(events, variables={name: values for name, values in events.variables.items() if name != left_out})
 
 
 def _by_sample(batch: _Batch) -> Iterator[tuple[Key, NDArray[np.bool_]]]:

@@ -25,6 +25,7 @@ from analysis.scores import directions
 _VARIABLES = {
     "ht": r"$H_T$ [GeV]",
     "n_tracks": "Number of tracks",
+    "n_vertices": "Number of vertices",
     "ecal_cells": "Lit ECAL cells (mostly pile-up)",
 }
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from darktrigger.config import StrictModel
 from darktrigger.errors import MissingBranchError
-from imaging.branches import find_tracks, found_collections, require
+from imaging.branches import VERTICES, find_tracks, found_collections, require
 
 #: Collections that may give each kind, best first; Phase-II cards name their muons by identification.
 _COLLECTIONS = {"electron": ("Electron",), "muon": ("MuonTight", "Muon"), "jet": ("Jet",)}
@@ -38,6 +38,8 @@ class ObjectBranches(StrictModel):
         Flag of the tracks that are not.
     ht, weight
         Scalar E_T sum and weight of the event; without them the jets' p_T sum, and 1.
+    vertices
+        Any member of the vertices, which are counted; None where the file has none.
     """
 
     electron: str
@@ -47,6 +49,7 @@ class ObjectBranches(StrictModel):
     pileup: str | None
     ht: str | None
     weight: str | None
+    vertices: str | None = None
 
     def of(self, kind: str) -> list[str]:
         """Branches of one kind of object: p_T, eta, phi."""
@@ -55,7 +58,7 @@ class ObjectBranches(StrictModel):
     def names(self) -> list[str]:
         """Every branch in use, once."""
         objects = [name for kind in _COLLECTIONS for name in self.of(kind)]
-        others = [name for name in (self.tracks, self.pileup, self.ht, self.weight) if name]
+        others = [name for name in (self.tracks, self.pileup, self.ht, self.weight, self.vertices) if name]
         return list(dict.fromkeys([*_MISSING_E_T, *objects, *others]))
 
 
@@ -95,6 +98,7 @@ def find_object_branches(available: Collection[str], override: ObjectOverride, s
         pileup=tracks and tracks.pileup,
         ht="ScalarHT.HT" if "ScalarHT.HT" in available else None,
         weight="Event.Weight" if "Event.Weight" in available else None,
+        vertices=VERTICES if VERTICES in available else None,
     )
 
 

@@ -9,7 +9,7 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.events import Cutflow, count_tracks, finite, one_per_event
+from imaging.events import Cutflow, count_tracks, count_vertices, finite, one_per_event
 from imaging.image_set import COLUMNS
 from imaging.objects.branches import ObjectBranches, ObjectConfig
 from imaging.objects.layout import MEMBERS, N_INPUTS, SLOTS, slot_range
@@ -65,6 +65,7 @@ def build_objects(
         "label": np.zeros(n_selected),
         "mass": np.zeros(n_selected),
         "entry": np.flatnonzero(passed) + first_entry,
+        "n_vertices": count_vertices(arrays, branches.vertices, len(met_N))[passed],
     }
     typed = {name: columns[name].astype(dtype, copy=False) for name, dtype in COLUMNS.items()}
     sums = (float(weight.sum(dtype=np.float64)), float(weight[passed].sum(dtype=np.float64)))

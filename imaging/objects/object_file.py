@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 from darktrigger.errors import BadValueError, UnreadableFileError, first_line
 from darktrigger.files import atomic_path
 from imaging.event_file import EventMetadata
-from imaging.image_set import COLUMNS
+from imaging.image_set import COLUMNS, LATER_COLUMNS
 from imaging.objects.branches import ObjectBranches, ObjectConfig
 from imaging.objects.layout import MEMBERS, N_INPUTS, N_SLOTS
 from imaging.objects.object_set import ObjectSet, concatenate_objects
-from imaging.parquet_file import RowWriter, check_values, has_column, iterate_batches, metadata_of, open_parquet
+from imaging.parquet_file import RowWriter, check_values, column, has_column, iterate_batches, metadata_of, open_parquet
 
 OBJECTS = "objects"
 
@@ -67,7 +67,7 @@ def from_object_batch(batch: pa.RecordBatch, path: str | Path) -> ObjectSet:
     """
     check_values(batch, SCHEMA, ("weight", "mass", "ht"), path)
     objects = batch[OBJECTS].flatten().to_numpy(zero_copy_only=False).reshape(-1, N_INPUTS)
-    return ObjectSet(objects, *(batch[name].to_numpy(zero_copy_only=False) for name in COLUMNS))
+    return ObjectSet(objects, *(column(batch, name, dtype) for name, dtype in COLUMNS.items()))
 
 
 def is_object_file(path: str | Path) -> bool:
@@ -78,7 +78,7 @@ def is_object_file(path: str | Path) -> bool:
 
 
 def _open(path: str | Path) -> Any:
-    return open_parquet(path, SCHEMA, "an object file")
+    return open_parquet(path, SCHEMA, "an object file", LATER_COLUMNS)
 
 
 def read_object_metadata(path: str | Path) -> ObjectMetadata:

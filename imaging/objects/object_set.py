@@ -28,6 +28,7 @@ class ObjectSet(RowSet):
     label: NDArray[np.uint8]
     mass: NDArray[np.float32]
     entry: NDArray[np.uint64]
+    n_vertices: NDArray[np.uint32]
 
 
 def concatenate_objects(parts: Iterable[ObjectSet]) -> ObjectSet:

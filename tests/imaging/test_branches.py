@@ -22,6 +22,16 @@ def test_the_papers_card_wins_over_the_stock_one() -> None:
     assert branches.weight == "Event.Weight"
 
 
+def test_vertices_are_found_or_named() -> None:
+    available = PAPER | HT | {"Vertex.Z"}
+    assert find_branches(available, BranchOverride(), "f.root").vertices == "Vertex.Z"
+    assert find_branches(PAPER | HT, BranchOverride(), "f.root").vertices is None
+    mine = BranchOverride(vertices="PV.Z")
+    assert find_branches(available | {"PV.Z"}, mine, "f.root").vertices == "PV.Z"
+    with pytest.raises(MissingBranchError, match=r"PV\.Z is missing"):
+        find_branches(available, mine, "f.root")
+
+
 def test_stock_towers_are_shared_and_tracks_lose_pileup() -> None:
     branches = find_branches(STOCK | HT, BranchOverride(), "f.root")
     assert (branches.ecal.numerator, branches.hcal.numerator) == ("Tower.Eem", "Tower.Ehad")

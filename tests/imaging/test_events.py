@@ -51,9 +51,17 @@ def test_known_pixels() -> None:
     assert events.images.hcal.data.tolist() == [6.0]
 
 
-def test_a_calorimeter_that_is_not_asked_for_stays_unread() -> None:
+def test_vertices_are_counted_where_there_are_some() -> None:
+    arrays = three_events() | {"Vertex.Z": ak.Array([[0.0, 10.0, -3.0], [0.0], [1.0, 2.0]])}
+    branches = TOWERS.model_copy(update={"vertices": "Vertex.Z"})
+    assert "Vertex.Z" in branches.names()
+    assert build_images(arrays, branches, Selection(), "f.root")[0].n_vertices.tolist() == [3, 2]
+    assert build_images(arrays, TOWERS, Selection(), "f.root")[0].n_vertices.tolist() == [0, 0]
+
+
+def test_what_is_not_asked_for_stays_unread() -> None:
     arrays = {name: array for name, array in three_events().items() if not name.startswith("C.")}
-    branches = TOWERS.only(["trk"])
+    branches = TOWERS.model_copy(update={"vertices": "Vertex.Z"}).only(["trk"])
     assert set(branches.names()) == set(arrays)
     events, _ = build_images(arrays, branches, Selection(), "f.root")
     assert events.images.trk.nnz == 2

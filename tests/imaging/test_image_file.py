@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,17 @@ def test_columns_are_those_of_the_contract(image_file: Path) -> None:
             assert all(value > 0 for value in e_t)
         assert row["ht"] > 500
         assert (row["label"], row["mass"]) == (1, 1000.0)
+
+
+def test_a_file_that_is_older_than_a_column_has_zeros_there(image_file: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old.parquet"
+    pq.write_table(pq.read_table(image_file).drop_columns("n_vertices"), old)
+    assert_same(read_image_file(old), replace(read_image_file(image_file), n_vertices=0 * read_image_file(old).entry))
+    broken = pq.read_table(image_file)
+    index = broken.schema.get_field_index("n_vertices")
+    pq.write_table(broken.set_column(index, "n_vertices", broken["ht"]), old)
+    with pytest.raises(UnreadableFileError, match="column n_vertices is float"):
+        read_image_file(old)
 
 
 def test_metadata_tells_what_was_read(image_file: Path) -> None:

@@ -55,6 +55,9 @@ def test_objects_are_sorted_padded_and_cut() -> None:
     events, cutflow = build()
     assert (cutflow.read, cutflow.selected) == (3, 2)  # a muon of exactly 23 GeV is not above it
     assert events.entry.tolist() == [100, 102]
+    assert events.n_vertices.tolist() == [0, 0]
+    with_vertices, _ = build({"Vertex.Z": [[0.0, 1.0], [0.0], [0.0, 2.0, 3.0]]})
+    assert with_vertices.n_vertices.tolist() == [2, 3]
     first = events.images[0].reshape(19, 3)
     np.testing.assert_allclose(first[0], [5.0, 0.0, 0.5])
     np.testing.assert_allclose(first[1:3], [[40.0, 0.2, 1.2], [10.0, 0.1, 1.1]])

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.abcd import Regions
+from analysis.estimation import events
 from analysis.estimation.closure import closure_points, random_thresholds, summarise_closure
 from analysis.estimation.ranks import Diagonal, Survival
 from analysis.estimation.regions import estimate_at, mixed, sums_in_regions
@@ -139,3 +140,10 @@ def test_weighted_quantiles_and_rank_correlation() -> None:
     assert rank_correlation(values, values**3, weight) == pytest.approx(1)
     assert rank_correlation(values, -values, weight) == pytest.approx(-1)
     assert rank_correlation(values, np.ones(3), weight) == 0
+
+
+@pytest.mark.parametrize(("n_vertices", "expected"), [([1, 40, 55], "n_vertices"), ([1, 0, 55], "ecal_cells")])
+def test_vertices_tell_the_pileup_where_all_events_have_some(n_vertices: list[int], expected: str) -> None:
+    variables = {"ht": np.ones(3), "n_vertices": np.array(n_vertices, float), "ecal_cells": np.ones(3)}
+    found = events._one_pileup(events.Events(np.ones(3), (), variables))
+    assert list(found.variables) == ["ht", expected]
