@@ -21,9 +21,11 @@ def draw_sculpting(found: Sculpting, labels: tuple[str, str], xlabel: str, style
         low, middle, high = found.quantiles[index].T
         axes.bar(centres, high - low, 2 * half, low, color=COLOURS[index], alpha=0.3, linewidth=0)
         axes.hlines(middle, edges[:-1], edges[1:], color=COLOURS[index], linewidth=2)
-        axes.set_ylabel(labels[index], fontsize="small")
+        axes.set_ylabel("Score", fontsize="small")
         span = float(np.nanmax(high) - np.nanmin(low)) or 1.0
         axes.set_ylim(np.nanmin(low) - 0.1 * span, np.nanmax(high) + 0.35 * span)
+        # Inside, since beside so low a panel there is no room for a long name.
+        axes.text(0.03, 0.93, labels[index], transform=axes.transAxes, va="top", fontsize="small")
         axes.text(
             0.97, 0.93, f"rank correlation {found.correlation[index]:+.2f}", transform=axes.transAxes, ha="right",
             va="top", fontsize="small",
