@@ -30,7 +30,8 @@ from ml.nae.config import LatentChainConfig, NAETraining, PixelChainConfig
 from ml.nae.langevin import Box, Sphere, run_chain
 from ml.nae.module import NormalizedTraining
 from ml.nae.objectives import LikelihoodObjective
-from ml.nae.sampler import Replay, Samples, draw, latent_run, pixel_run
+from ml.nae.sampler import Replay, draw, latent_run, pixel_run
+from ml.nae.samples import Samples
 from ml.spectral import advance, holding
 
 

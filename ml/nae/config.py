@@ -198,6 +198,7 @@ class AutoencoderTraining(TrainingConfig):
     encoder_bias_rate: Annotated[float, Field(gt=0, le=1)] = 0.01
     regularisation_weights: NotNegative = 1e-8
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
+    compile: Literal[False] = False
     augmentation: bool = False
 
     @property
@@ -235,6 +236,7 @@ class NAETraining(TrainingConfig):
     adam_epsilon: Positive = 1e-12
     encoder_bias_rate: Annotated[float, Field(gt=0, le=1)] = 0.01
     precision: Literal["float32"] = "float32"
+    compile: Literal[False] = False
     augmentation: bool = False
     patience: Count = 50
     latent_chain: LatentChainConfig = LatentChainConfig()

@@ -18,7 +18,8 @@ from ml.nae.config import NAETraining
 from ml.nae.folder import ChainFolder
 from ml.nae.landscape import IMAGES, LANDSCAPE, Landscape, latent_landscape, write_landscape
 from ml.nae.plots import draw_chains, draw_landscape, draw_means, draw_samples
-from ml.nae.sampler import Replay, Samples, draw
+from ml.nae.sampler import Replay, draw
+from ml.nae.samples import Samples
 from ml.run_folder import RECORD, load_checkpoint, load_model, read_record
 from ml.streams import torch_stream
 

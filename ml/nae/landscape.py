@@ -18,7 +18,8 @@ from darktrigger.sphere import centring, grid, on_map, on_sphere
 from ml.models.nae import NAE
 from ml.nae.config import NAETraining
 from ml.nae.langevin import Sphere, chain
-from ml.nae.sampler import Replay, latent_slope
+from ml.nae.objectives import objective_of
+from ml.nae.sampler import Replay
 
 #: Points of the map in longitude and latitude.
 GRID = (60, 30)
@@ -106,7 +107,7 @@ def latent_landscape(
         encoded = {name: model(image_NCHW[:IMAGES]).latent.numpy() for name, image_NCHW in images.items()}
     turn = centring(next(iter(encoded.values())))
     start_NK = replay.starts(CHAINS, generator)
-    states = chain(latent_slope(model, config), start_NK, config.latent_chain, Sphere(), generator)
+    states = chain(objective_of(config).slope(model), start_NK, config.latent_chain, Sphere(), generator)
     paths = torch.stack([state.point for state in states], dim=1).numpy()
     places = {name: on_map(latent_NK @ turn.T) for name, latent_NK in encoded.items()}
     return Landscape(*grid(*GRID), energy_map(model, turn), places, on_map(paths @ turn.T), turn)

@@ -11,10 +11,11 @@ from torch import Tensor
 from ml.micro_batches import micro_batches
 from ml.models.nae import NAE
 from ml.module import Loss, Reconstruction, accumulate_gradient, add_gradients
-from ml.nae.config import AutoencoderTraining, NAETraining, PowerLaw
+from ml.nae.config import AutoencoderTraining, NAETraining
 from ml.nae.graphs import GraphedEnergies
 from ml.nae.objectives import Energies, objective_of
-from ml.nae.sampler import Replay, Samples, draw
+from ml.nae.sampler import Replay, draw
+from ml.nae.samples import Samples
 from ml.spectral import advance, holding
 from ml.streams import torch_stream
 from ml.threads import Map
@@ -168,9 +169,7 @@ class NormalizedTraining(EnergyTraining):
         settings = self.config.regularisation
         squares_N = settings.positive_energy * found.positive.square()
         squares_N = squares_N + settings.negative_energy * found.negative.square()
-        # In the units of the loss, which is an energy or, of a power law, a number.
-        unit = self.unit**2 if isinstance(self.config.objective, PowerLaw) else self.unit
-        return found._replace(loss=found.loss + squares_N / unit)
+        return found._replace(loss=found.loss + squares_N / self.objective.unit(self.unit))
 
 
 def spread(image_NCHW: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 import torch
 from scipy.optimize import linear_sum_assignment
@@ -11,7 +12,8 @@ from torch import Tensor
 from ml.energy_scores import energy_of
 from ml.nae.config import NAETraining, PowerLaw, Wasserstein
 from ml.nae.energetic import Energetic, log_energy
-from ml.nae.sampler import Samples
+from ml.nae.langevin import Energy
+from ml.nae.samples import Samples
 
 
 class Energies(NamedTuple):
@@ -22,17 +24,27 @@ class Energies(NamedTuple):
     negative: Tensor
 
 
-class Objective(Protocol):
+class Objective(ABC):
     """Compares n images with n samples."""
 
+    def slope(self, model: Energetic) -> Energy:
+        """What chains on the sphere go down; maps latents (n, K) to (n,)."""
+        return model.latent_energy
+
+    def unit(self, energy: float) -> float:
+        """What squares of energies, themselves in a unit of energy, are divided by to be of the loss's kind."""
+        return energy
+
+    @abstractmethod
     def partners(self, image_NCHW: Tensor, samples: Samples) -> Tensor:
         """Which sample belongs to each image, shape (n,)."""
 
+    @abstractmethod
     def compare(self, model: Energetic, image_NCHW: Tensor, samples: Samples) -> Energies:
         """Images and their partners; gradients flow to the model's parameters."""
 
 
-class LikelihoodObjective:
+class LikelihoodObjective(Objective):
     """Energy of data minus energy of samples (equation 5); any pairing gives the same."""
 
     def partners(self, image_NCHW: Tensor, samples: Samples) -> Tensor:  # noqa: ARG002
@@ -49,6 +61,14 @@ class LikelihoodObjective:
 class PowerLawObjective(LikelihoodObjective):
     """Logarithm of the energy of data minus that of samples, see :class:`ml.nae.config.PowerLaw`."""
 
+    def slope(self, model: Energetic) -> Energy:
+        """The logarithm of the energy."""
+        return lambda latent_NK: log_energy(model.latent_energy(latent_NK))
+
+    def unit(self, energy: float) -> float:
+        """The loss is a number."""
+        return energy**2
+
     def compare(self, model: Energetic, image_NCHW: Tensor, samples: Samples) -> Energies:
         """Log E(x) - log E(x')."""
         found = super().compare(model, image_NCHW, samples)
@@ -62,7 +82,7 @@ def squared_distances(one_NCHW: Tensor, other_NCHW: Tensor) -> Tensor:
     return torch.stack([(other_NP - row).square().mean(1) for row in one_NP])
 
 
-class WassersteinObjective:
+class WassersteinObjective(Objective):
     """Squared 2-Wasserstein distance between the batch and the samples, both of equal weights.
 
     Reference: CMS Collaboration, Wasserstein normalized autoencoder for anomaly detection, arXiv:2510.02168.

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ml.micro_batches import micro_batches
-from ml.nae.config import NAETraining, PowerLaw, ReplayConfig
-from ml.nae.energetic import Energetic, log_energy
-from ml.nae.langevin import Box, Energy, Run, Sphere, run_chain
+from ml.nae.config import NAETraining, ReplayConfig
+from ml.nae.energetic import Energetic
+from ml.nae.langevin import Box, Run, Sphere, run_chain
+from ml.nae.objectives import objective_of
+from ml.nae.samples import Samples
 from ml.threads import Map
 
 
@@ -64,35 +64,9 @@ class Replay:
         self.points, self.filled, self.next = points, int(filled), int(position)
 
 
-class Samples(NamedTuple):
-    """What n pairs of chains end in.
-
-    Parameters
-    ----------
-    image
-        End of the pixel chains, shape (n, C, H, W).
-    latent
-        End of the latent chains, shape (n, latents).
-    latent_acceptance, pixel_acceptance
-        Share of steps that were taken, shape (n,).
-    """
-
-    image: Tensor
-    latent: Tensor
-    latent_acceptance: Tensor
-    pixel_acceptance: Tensor
-
-
-def latent_slope(model: Energetic, config: NAETraining) -> Energy:
-    """What the chain on the sphere goes down: the energy, or its logarithm."""
-    if isinstance(config.objective, PowerLaw):
-        return lambda latent_NK: log_energy(model.latent_energy(latent_NK))
-    return model.latent_energy
-
-
 def latent_run(model: Energetic, start_NK: Tensor, config: NAETraining, generator: torch.Generator) -> Run:
     """The chain on the sphere (equation 11)."""
-    return run_chain(latent_slope(model, config), start_NK, config.latent_chain, Sphere(), generator)
+    return run_chain(objective_of(config).slope(model), start_NK, config.latent_chain, Sphere(), generator)
 
 
 def pixel_run(model: Energetic, start_NCHW: Tensor, config: NAETraining, generator: torch.Generator) -> Run:

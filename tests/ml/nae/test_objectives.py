@@ -16,7 +16,7 @@ from ml.nae.objectives import (
     objective_of,
     squared_distances,
 )
-from ml.nae.sampler import Samples, latent_slope
+from ml.nae.samples import Samples
 
 
 @pytest.fixture(scope="module")
@@ -63,13 +63,13 @@ def test_chains_of_a_power_law_go_down_the_logarithm(model):
     config = NAETraining.model_validate({"pretrained": "x", "objective": {"kind": "power_law"}})
     assert (config.latent_chain.noise, config.latent_chain.clip, config.pixel_chain.noise) == (0.15, 10.0, 1e-4)
     point = samples(4, 3).latent
-    torch.testing.assert_close(latent_slope(model, config)(point), model.latent_energy(point).log())
+    torch.testing.assert_close(objective_of(config).slope(model)(point), model.latent_energy(point).log())
     own = config.model_validate({"pretrained": "x", "objective": {"kind": "power_law"}, "latent_chain": {"noise": 0.2}})
     assert (own.latent_chain.noise, own.latent_chain.clip) == (0.2, 10.0)
     assert NAETraining.model_validate(own.model_dump()) == own
     plain = NAETraining(pretrained="x")
     assert (plain.latent_chain.noise, plain.latent_chain.clip) == (0.01, 0.01)
-    torch.testing.assert_close(latent_slope(model, plain)(point), model.latent_energy(point))
+    torch.testing.assert_close(objective_of(plain).slope(model)(point), model.latent_energy(point))
 
 
 def test_assignment_is_optimal(model):
