@@ -28,6 +28,8 @@ from ml.decorrelated import Decorrelated
 from ml.devices import accelerator
 from ml.distillation import DistillationBatches, Standardised
 from ml.family import Family
+from ml.kept_members import keep
+from ml.models.pair import PairTraining
 from ml.module import Reconstruction
 from ml.nae.batches import EnergyBatches
 from ml.nae.config import AutoencoderTraining, NAETraining
@@ -131,6 +133,8 @@ def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -
     model.reset_parameters(torch_stream(settings.seed, "weights"))
     if isinstance(settings, NAETraining):
         start_from(model, settings.pretrained)
+    if isinstance(settings, PairTraining):
+        keep(model, settings.kept)
     if isinstance(folder, ChainFolder) and checkpoint is None:
         folder.energy_before = mean_energy(model, batches.background_batches())
     keep_freed_memory()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from darktrigger.config import StrictModel, validate
 from darktrigger.errors import ConfigError
+from ml.callbacks import BEST
 from ml.decorrelation import AnyObjective, DiscoPenalty
 from ml.member_families import MEMBERS
 from ml.members import MembersOutput, SeveralScores
@@ -77,8 +79,17 @@ class PairConfig(SeveralScores):
 
 
 class PairTraining(DecorrelatedTraining):
-    """Large batches, which DisCo needs; the gradient goes through a few events at a time."""
+    """Large batches, which DisCo needs; the gradient goes through a few events at a time.
 
+    Parameters
+    ----------
+    kept
+        Run folders, by the number of a member from 1 on, of members that were trained before and stay as they are, so
+        that only the others learn: a second score to go with a trigger that one has. A relative path starts in the
+        current folder.
+    """
+
+    kept: dict[Count, Path] = Field(default_factory=dict)
     epochs: Count = 20
     batch_size: Count = 4096
     micro_batch: Count | None = 64
@@ -86,6 +97,11 @@ class PairTraining(DecorrelatedTraining):
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     augmentation: bool = True
     objective: AnyObjective = DiscoPenalty(weight=10.0)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The weights that are kept."""
+        return tuple(folder / BEST for folder in self.kept.values())
 
 
 class Pair(nn.Module):
