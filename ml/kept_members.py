@@ -34,7 +34,7 @@ def keep(pair: Pair, kept: Mapping[int, Path]) -> None:
         wanted, record = settings[number - 1], read_record(run_dir)
         if record.family != wanted.member:
             raise TrainingError(
-                f"training.kept: {run_dir} holds a {record.family}; member {number} is a {wanted.member}"
+                f"training.kept: {run_dir} holds a run of {record.family}; member {number} needs one of {wanted.member}"
             )
         model = read_config(run_dir, record.family).model
         if model != wanted.resolved():

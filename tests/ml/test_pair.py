@@ -8,19 +8,22 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from darktrigger.errors import ConfigError
+from darktrigger.errors import ConfigError, TrainingError
 from ml.config import run_config
 from ml.data import load_background
 from ml.export import export_run
+from ml.kept_members import keep
 from ml.models.codae import CoDAE, CoDAEConfig
 from ml.models.excess import Excess, ExcessConfig, loss
 from ml.models.pair import MemberConfig, Pair, PairConfig
 from ml.registry import score
 from ml.run_folder import load_model
 from ml.scores import SCORES
+from ml.streams import torch_stream
 from ml.training import train
 
 SMALL_CODAE = {"filters": [8, 8], "groups": 2}
+SETTINGS = {"epochs": 1, "batch_size": 20, "micro_batch": 8, "validation_fraction": 0.3}
 
 
 def test_members_are_the_models_themselves() -> None:
@@ -74,8 +77,7 @@ def test_unknown_score_name() -> None:
 
 
 def test_train_and_export(background: Path, tmp_path: Path) -> None:
-    settings = {"epochs": 1, "batch_size": 20, "micro_batch": 8, "validation_fraction": 0.3}
-    train("pair", [background], tmp_path / "run", run_config("pair", {"training": settings}))
+    train("pair", [background], tmp_path / "run", run_config("pair", {"training": SETTINGS}))
     export_run(tmp_path / "run", tmp_path / "pair.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "pair.onnx")
     images = load_background([background], "coarse E_T").dense(np.arange(4))
@@ -83,3 +85,51 @@ def test_train_and_export(background: Path, tmp_path: Path) -> None:
     with torch.no_grad():
         expected = load_model(tmp_path / "run")(images).score
     np.testing.assert_allclose(np.stack(found, 1), expected.numpy(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def codae_run(background: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "codae"
+    train("codae", [background], run, run_config("codae", {"model": SMALL_CODAE, "training": SETTINGS}))
+    return run
+
+
+def test_a_kept_member_stays_as_it_was_while_the_other_learns(
+    background: Path, codae_run: Path, tmp_path: Path
+) -> None:
+    members = [{"member": "excess", "score": "missing_e_t"}, {"member": "codae", "score": "sae", "model": SMALL_CODAE}]
+    kept = {"model": {"members": members}, "training": SETTINGS | {"kept": {2: str(codae_run)}}}
+    train("pair", [background], tmp_path / "pair", run_config("pair", kept))
+    trained, pair = load_model(codae_run), load_model(tmp_path / "pair")
+    for name, value in pair.members[1].state_dict().items():
+        torch.testing.assert_close(value, trained.state_dict()[name], rtol=0, atol=0)
+    other = Pair(PairConfig(members=tuple(MemberConfig(**member) for member in members)))
+    other.reset_parameters(torch_stream(42, "weights"))
+    changed = [
+        not torch.equal(value, other.members[0].state_dict()[name])
+        for name, value in pair.members[0].state_dict().items()
+    ]
+    assert any(changed)
+
+
+@pytest.mark.parametrize(
+    ("number", "change", "message"),
+    [
+        (3, {}, "there is no member 3; expected 1 to 2"),
+        (2, {}, "holds a run of codae; member 2 needs one of excess"),
+        (1, {"filters": [8, 16], "groups": 2}, r"was trained with model .*; member 1 has"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused(number: int, change: dict[str, object], message: str, codae_run: Path) -> None:
+    members = (
+        MemberConfig(member="codae", score="sae", model=change or SMALL_CODAE),
+        MemberConfig(member="excess", score="missing_e_t"),
+    )
+    with pytest.raises(TrainingError, match=message):
+        keep(Pair(PairConfig(members=members)), {number: codae_run})
+
+
+def test_someone_has_to_learn(codae_run: Path) -> None:
+    pair = Pair(PairConfig(members=(MemberConfig(member="codae", score="sae", model=SMALL_CODAE),)))
+    with pytest.raises(TrainingError, match="no member is left to learn"):
+        keep(pair, {1: codae_run})
