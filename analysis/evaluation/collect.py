@@ -46,7 +46,7 @@ from imaging.objects.object_set import ObjectSet
 _STEP, _PIECE = 4096, 8192
 
 #: Events of each sample whose image and latents are kept for distances between samples: the first and the worst ones.
-_IN_SPACE = 1000
+_FIRST, _WORST = 5000, 1000
 
 
 @dataclass
@@ -69,15 +69,22 @@ class _Parts:
             kept = self.examples.setdefault(path, [])
             kept += examples[: n_examples - len(kept)]
         for path, points in sample.points.items():
-            self.points.setdefault(path, []).append(points)
+            self.add_points(path, points)
         for path, worst in sample.worst.items():
             self.add_worst(path, [worst])
+
+    def add_points(self, path: str, points: Points) -> None:
+        """Keep the points, as long as there are not enough."""
+        kept = self.points.setdefault(path, [])
+        missing = _FIRST - sum(len(part.image) for part in kept)
+        if missing > 0:
+            kept.append(Points(*(values[:missing] for values in points)))
 
     def add_worst(self, path: str, parts: Sequence[Worst]) -> None:
         """Keep the worst of these and those before."""
         kept = [self.worst[path]] if path in self.worst else []
         if kept or parts:
-            self.worst[path] = Worst.joined([*kept, *parts], _IN_SPACE)
+            self.worst[path] = Worst.joined([*kept, *parts], _WORST)
 
     def joined(self) -> Sample:
         return Sample(
@@ -277,9 +284,8 @@ def _add(
         for batch in trigger.batches(events.images, config.batch_size, reconstruction=True):
             for name, values in finite(oriented(batch.scores, trigger.directions), trigger.path).items():
                 parts.scores.setdefault(Column(trigger.path, name), []).append(values)
-            points = parts.points.setdefault(trigger.path, [])
-            if batch.latent is not None and sum(len(part.image) for part in points) < _IN_SPACE:
-                points.append(Points(batch.image.reshape(len(batch.image), -1), batch.latent))
+            if batch.latent is not None:
+                parts.add_points(trigger.path, Points(batch.image.reshape(len(batch.image), -1), batch.latent))
             if batch.reconstruction is None:
                 continue
             if batch.latent is not None:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from analysis.cli import app
 from analysis.evaluate import evaluate
-from analysis.evaluation import collect
+from analysis.evaluation import collect, mmd
 from analysis.evaluation.config import DominanceConfig, EvaluationConfig
 from analysis.evaluation.mmd import squared_mmd
 from analysis.evaluation.samples import BACKGROUND
@@ -168,13 +168,17 @@ def test_distance_of_samples(written: Path) -> None:
         assert item["worst_images"] == pytest.approx(item["images"], rel=1e-5)
 
 
-def test_the_worst_jets_are_kept_whatever_the_pieces(jet_model: Path, jet_files: list[Path], monkeypatch: Any) -> None:
-    monkeypatch.setattr(collect, "_IN_SPACE", 8)
+def test_the_first_and_the_worst_jets_are_kept_whatever_the_pieces(
+    jet_model: Path, jet_files: list[Path], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(collect, "_FIRST", 13)
+    monkeypatch.setattr(collect, "_WORST", 8)
     monkeypatch.setattr(collect, "_PIECE", 10)
     monkeypatch.setattr(collect, "_STEP", 5)
     found = collect.collect([Trigger(jet_model)], [open_jets(path) for path in jet_files], QUICK)
     image = read_jet_files(jet_files[:1]).images.toarray() / 100
     error = np.square(image / 2).mean(axis=1)
+    np.testing.assert_allclose(found[BACKGROUND].points[str(jet_model)].image, image[:13], rtol=1e-5)
     worst = found[BACKGROUND].worst[str(jet_model)]
     np.testing.assert_allclose(worst.error, np.sort(error)[::-1][:8], rtol=1e-4)
     np.testing.assert_allclose(worst.image.reshape(8, -1), image[np.argsort(-error)[:8]], rtol=1e-5)
@@ -263,3 +267,16 @@ def test_mmd_of_gaussians() -> None:
     scale = 1 + 4 / width
     expected = 2 / scale - 2 / scale * np.exp(-8 / (width * scale))
     assert squared_mmd(one, other) == pytest.approx(expected, abs=0.03)
+
+
+def test_mmd_does_not_depend_on_the_blocks(monkeypatch: Any) -> None:
+    rng = np.random.default_rng(1)
+    # Images as alike as normalised jets are.
+    one, other = (0.1 + 1e-4 * rng.normal(size=(n, 40)).astype(np.float32) for n in (70, 50))
+    found = squared_mmd(one, other)
+    distances = [((a[:, None].astype(float) - b) ** 2).sum(-1) for a, b in ((one, one), (other, other), (one, other))]
+    kernels = [np.exp(-distance / np.median(distances[2])) for distance in distances]
+    expected = sum((k.sum() - len(k)) / (len(k) * (len(k) - 1)) for k in kernels[:2]) - 2 * kernels[2].mean()
+    assert found == pytest.approx(expected, rel=1e-6)
+    monkeypatch.setattr(mmd, "_BLOCK", 16)
+    assert squared_mmd(one, other) == pytest.approx(found, rel=1e-9)
