@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 from darktrigger.errors import TrainingError
@@ -10,7 +10,7 @@ from ml.models.pair import Pair
 from ml.run_folder import load_model, read_config, read_record
 
 
-def keep(pair: Pair, kept: Mapping[int, Path]) -> None:
+def keep(pair: Pair, kept: Sequence[Path | None]) -> None:
     """Give members the best weights of finished runs, which the optimiser then leaves alone.
 
     Parameters
@@ -18,31 +18,30 @@ def keep(pair: Pair, kept: Mapping[int, Path]) -> None:
     pair
         Model; changed in place.
     kept
-        Run folder by the member's number, from 1 on.
+        Run folder of each member, None for one that learns; or nothing at all.
 
     Raises
     ------
     TrainingError
-        No such member, a run of another family or model, or no member left to learn.
+        Not one for each member, a run of another family or model, or no member left to learn.
     InputFileError
         No finished epoch in a run folder.
     """
     settings = pair.config.members
-    for number, run_dir in kept.items():
-        if number > len(settings):
-            raise TrainingError(f"training.kept: there is no member {number}; expected 1 to {len(settings)}")
-        wanted, record = settings[number - 1], read_record(run_dir)
+    if len(kept) not in {0, len(settings)}:
+        raise TrainingError(f"training.kept: {len(kept)} given; expected {len(settings)}, one for each member")
+    if kept and None not in kept:
+        raise TrainingError("training.kept: no member is left to learn")
+    for run_dir, wanted, member in zip(kept, settings, pair.members, strict=False):
+        if run_dir is None:
+            continue
+        record = read_record(run_dir)
         if record.family != wanted.member:
-            raise TrainingError(
-                f"training.kept: {run_dir} holds a run of {record.family}; member {number} needs one of {wanted.member}"
-            )
+            raise TrainingError(f"training.kept: {run_dir} holds a run of {record.family}; expected {wanted.member}")
         model = read_config(run_dir, record.family).model
         if model != wanted.resolved():
             raise TrainingError(
-                f"training.kept: {run_dir} was trained with model {model}; member {number} has {wanted.resolved()}"
+                f"training.kept: {run_dir} was trained with model {model}; the member has {wanted.resolved()}"
             )
-        member = pair.members[number - 1]
         member.load_state_dict(load_model(run_dir).state_dict())
         member.requires_grad_(requires_grad=False)
-    if len(kept) == len(settings):
-        raise TrainingError("training.kept: no member is left to learn")

@@ -84,12 +84,12 @@ class PairTraining(DecorrelatedTraining):
     Parameters
     ----------
     kept
-        Run folders, by the number of a member from 1 on, of members that were trained before and stay as they are, so
-        that only the others learn: a second score to go with a trigger that one has. A relative path starts in the
-        current folder.
+        For each member the run folder in which it was trained before, if it is to stay as it is, else null, so that
+        only the others learn: a second score to go with a trigger that one has. A relative path starts in the current
+        folder.
     """
 
-    kept: dict[Count, Path] = Field(default_factory=dict)
+    kept: tuple[Path | None, ...] = ()
     epochs: Count = 20
     batch_size: Count = 4096
     micro_batch: Count | None = 64
@@ -101,7 +101,7 @@ class PairTraining(DecorrelatedTraining):
     @property
     def files(self) -> tuple[Path, ...]:
         """The weights that are kept."""
-        return tuple(folder / BEST for folder in self.kept.values())
+        return tuple(folder / BEST for folder in self.kept if folder)
 
 
 class Pair(nn.Module):

@@ -1,5 +1,6 @@
 """Pairs of image models with decorrelated scores."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -98,8 +99,10 @@ def test_a_kept_member_stays_as_it_was_while_the_other_learns(
     background: Path, codae_run: Path, tmp_path: Path
 ) -> None:
     members = [{"member": "excess", "score": "missing_e_t"}, {"member": "codae", "score": "sae", "model": SMALL_CODAE}]
-    kept = {"model": {"members": members}, "training": SETTINGS | {"kept": {2: str(codae_run)}}}
+    kept = {"model": {"members": members}, "training": SETTINGS | {"kept": [None, str(codae_run)]}}
     train("pair", [background], tmp_path / "pair", run_config("pair", kept))
+    kept["training"]["epochs"] = 2
+    train("pair", [background], tmp_path / "pair", run_config("pair", kept), resume=True)
     trained, pair = load_model(codae_run), load_model(tmp_path / "pair")
     for name, value in pair.members[1].state_dict().items():
         torch.testing.assert_close(value, trained.state_dict()[name], rtol=0, atol=0)
@@ -113,23 +116,20 @@ def test_a_kept_member_stays_as_it_was_while_the_other_learns(
 
 
 @pytest.mark.parametrize(
-    ("number", "change", "message"),
+    ("kept", "change", "message"),
     [
-        (3, {}, "there is no member 3; expected 1 to 2"),
-        (2, {}, "holds a run of codae; member 2 needs one of excess"),
-        (1, {"filters": [8, 16], "groups": 2}, r"was trained with model .*; member 1 has"),
+        (("run",), {}, "1 given; expected 2, one for each member"),
+        (("run", "run"), {}, "no member is left to learn"),
+        ((None, "run"), {}, "holds a run of codae; expected excess"),
+        (("run", None), {"filters": [8, 16], "groups": 2}, r"was trained with model .*; the member has"),
     ],
 )
-def test_what_cannot_be_kept_is_refused(number: int, change: dict[str, object], message: str, codae_run: Path) -> None:
+def test_what_cannot_be_kept_is_refused(
+    kept: Sequence[str | None], change: dict[str, object], message: str, codae_run: Path
+) -> None:
     members = (
         MemberConfig(member="codae", score="sae", model=change or SMALL_CODAE),
         MemberConfig(member="excess", score="missing_e_t"),
     )
     with pytest.raises(TrainingError, match=message):
-        keep(Pair(PairConfig(members=members)), {number: codae_run})
-
-
-def test_someone_has_to_learn(codae_run: Path) -> None:
-    pair = Pair(PairConfig(members=(MemberConfig(member="codae", score="sae", model=SMALL_CODAE),)))
-    with pytest.raises(TrainingError, match="no member is left to learn"):
-        keep(pair, {1: codae_run})
+        keep(Pair(PairConfig(members=members)), [name and codae_run for name in kept])
