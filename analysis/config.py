@@ -21,6 +21,7 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 BaselineName = Literal[
     "n_tracks",
     "lit_pixels",
+    "crowding",
     "hcal_cells",
     "total_e_t_trk",
     "total_e_t_ecal",

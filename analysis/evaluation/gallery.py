@@ -36,7 +36,7 @@ from darktrigger.sphere import are_on_sphere, centring, on_map, on_sphere, turne
 from imaging.jets.dense import JET
 
 #: What a picture of all masses shows: so many scores of models, the best first, and these baselines.
-_SHOWN, _SHOWN_BASELINES = 6, ("n_tracks", "lit_pixels", "hcal_cells", "total_e_t_trk")
+_SHOWN, _SHOWN_BASELINES = 6, ("n_tracks", "lit_pixels", "crowding", "hcal_cells")
 
 _BACKGROUND_NAME = "Background"
 

@@ -24,6 +24,7 @@ _NAMES = {
     "kl_f": "KL-F",
     "n_tracks": r"$n_{\mathrm{tracks}}$",
     "lit_pixels": "Lit pixels",
+    "crowding": "Crowding",
     "hcal_cells": "HCAL cells > 10 GeV",
     "total_e_t_trk": r"Total $E_T$ (Trk)",
     "total_e_t_ecal": r"Total $E_T$ (ECAL)",

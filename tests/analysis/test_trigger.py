@@ -80,6 +80,40 @@ def test_baselines_are_those_of_the_coarse_image() -> None:
     assert {values.dtype for values in scores.values()} == {np.dtype(np.float32)}
 
 
+def lit(*pixels: tuple[int, int]) -> ImageSet:
+    """One event with one track in each of these coarse pixels (phi, eta)."""
+    row = csr_array((1, FINE.n_pixels), dtype=np.float32).tolil()
+    for phi, eta in pixels:
+        # The grid has two fine rows less than its 58 coarse ones would, one on either side.
+        row[0, (5 * eta + 2 - 2) * FINE.n_phi + 5 * phi + 2] = 7.0
+    images = replace(events(1).images, trk=csr_array(row))
+    return replace(events(1), images=images)
+
+
+def test_crowding_counts_pairs_that_are_near() -> None:
+    def crowding(*pixels: tuple[int, int]) -> float:
+        batch = lit(*pixels)
+        assert coarse_mask(batch.images).sum() == len(pixels)
+        return float(baseline_scores(batch, ["crowding"])["crowding"][0])
+
+    # The blur's square, integrated: 1 / (4 pi sigma^2).
+    alone = crowding((30, 30))
+    assert alone == pytest.approx(1 / (4 * np.pi * 9), rel=0.01)
+    # A pair at distance d adds twice that times exp(-d^2 / 4 sigma^2).
+    assert crowding((30, 30), (30, 33)) == pytest.approx(2 * alone * (1 + np.exp(-9 / 36)), rel=0.01)
+    assert crowding((30, 10), (30, 45)) == pytest.approx(2 * alone, rel=0.01)
+    # The detector closes on itself in phi, not in eta.
+    assert crowding((0, 30), (71, 30)) == pytest.approx(crowding((30, 30), (31, 30)), rel=1e-4)
+    assert crowding((30, 1), (30, 56)) < 2 * alone
+
+
+def test_crowding_does_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = events(7)
+    whole = baseline_scores(batch, ["crowding"])["crowding"]
+    monkeypatch.setattr("analysis.scores._BLOCK", 2)
+    np.testing.assert_array_equal(baseline_scores(batch, ["crowding"])["crowding"], whole)
+
+
 def test_pickle_carries_the_model_but_not_the_session(trigger_path: Path, tmp_path: Path) -> None:
     moved = tmp_path / "moved.onnx"
     moved.write_bytes(trigger_path.read_bytes())

@@ -21,7 +21,7 @@ from imaging.image_set import ImageSet
 #: Settings that take less time.
 QUICK = EvaluationConfig(dominance=DominanceConfig(subsets=20, bootstraps=20), latency_calls=10)
 
-BASELINES = {"n_tracks", "lit_pixels", "hcal_cells", "total_e_t_trk", "total_e_t_ecal", "total_e_t_hcal"}
+BASELINES = {"n_tracks", "lit_pixels", "crowding", "hcal_cells", "total_e_t_trk", "total_e_t_ecal", "total_e_t_hcal"}
 
 
 def pairs(signal: np.ndarray, background: np.ndarray, s: ImageSet, b: ImageSet) -> float:
