@@ -55,6 +55,11 @@ def compiled(model: nn.Module) -> Callable[..., Any]:
     return forward
 
 
+def is_of_the_compiler(error: Exception) -> bool:
+    """Whether ``torch.compile`` raised it, for want of a C compiler, say."""
+    return type(error).__module__.startswith(("torch._dynamo", "torch._inductor"))
+
+
 def add_gradients(parameters: Iterable[nn.Parameter], gradients: Iterable[Tensor | None]) -> None:
     """Add to the parameters' gradients, in place; None where a parameter does not matter."""
     for parameter, gradient in zip(parameters, gradients, strict=True):

@@ -13,7 +13,7 @@ import torch
 from lightning.pytorch import Trainer
 from torch import nn
 
-from darktrigger.errors import DarktriggerError, ModelFileError, first_line
+from darktrigger.errors import DarktriggerError, ModelFileError, TrainingError, first_line
 from darktrigger.files import write_json
 from darktrigger.memory import keep_freed_memory
 from darktrigger.progress import progress
@@ -30,7 +30,7 @@ from ml.distillation import DistillationBatches, Standardised
 from ml.family import Family
 from ml.kept_members import keep
 from ml.models.pair import PairTraining
-from ml.module import Reconstruction
+from ml.module import Reconstruction, is_of_the_compiler
 from ml.nae.batches import EnergyBatches
 from ml.nae.config import AutoencoderTraining, NAETraining
 from ml.nae.finish import finish
@@ -159,6 +159,10 @@ def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -
             trainer.fit(module, datamodule=batches, ckpt_path=checkpoint, weights_only=True)
         # What a damaged checkpoint holds surfaces as almost any exception, while it is restored.
         except Exception as error:
+            if is_of_the_compiler(error):
+                raise TrainingError(
+                    f"training.compile: the network cannot be compiled here ({first_line(error)}); leave the key out"
+                ) from error
             if checkpoint is None or steps.have_begun or isinstance(error, DarktriggerError):
                 raise
             raise ModelFileError(checkpoint, f"cannot be resumed from ({first_line(error)})") from error

@@ -1,13 +1,16 @@
 """The forms of layers that a compiler for an accelerator gets, beside those that run eagerly."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch._dynamo.exc import TorchDynamoException
 
+from darktrigger.errors import TrainingError
 from ml import conditioning, layers, up_sampling
 from ml.config import run_config
 from ml.layers import ungrouped
@@ -16,6 +19,7 @@ from ml.module import Reconstruction, accumulate_gradient
 from ml.registry import family
 from ml.scores import bce
 from ml.streams import torch_stream
+from ml.training import train
 from ml.training_config import TrainingConfig
 from ml.up_sampling import doubled
 
@@ -106,3 +110,15 @@ def test_what_is_compiled_takes_whole_batches_only() -> None:
     module._compiled = nn.Identity()
     assert module.network(torch.zeros(4, 1)) is module._compiled
     assert module.network(torch.zeros(3, 1)) is None
+
+
+def test_a_network_that_cannot_be_compiled_is_an_error_that_says_so(
+    background: Path, small_config: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise TorchDynamoException("Failed to find C compiler. Please specify via CC environment variable.\nMore.")
+
+    monkeypatch.setattr(Reconstruction, "network", lambda *_: fail)
+    expected = r"training\.compile: the network cannot be compiled here \(Failed to find C compiler.*\); leave the key"
+    with pytest.raises(TrainingError, match=expected):
+        train("codae", [background], tmp_path / "run", small_config(compile=True))
