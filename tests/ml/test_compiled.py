@@ -1,5 +1,6 @@
 """The forms of layers that a compiler for an accelerator gets, beside those that run eagerly."""
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -122,3 +123,17 @@ def test_a_network_that_cannot_be_compiled_is_an_error_that_says_so(
     expected = r"training\.compile: the network cannot be compiled here \(Failed to find C compiler.*\); leave the key"
     with pytest.raises(TrainingError, match=expected):
         train("codae", [background], tmp_path / "run", small_config(compile=True))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+@pytest.mark.filterwarnings("default")
+def test_compiled_training_follows_the_eager_one(
+    background: Path, small_config: Callable[..., Any], tmp_path: Path
+) -> None:
+    losses = []
+    for compiled in (False, True):
+        run = tmp_path / str(compiled)
+        train("codae", [background], run, small_config(compile=compiled, precision="bfloat16"))
+        with (run / "metrics.csv").open() as stream:
+            losses.append([float(row["train_loss"]) for row in csv.DictReader(stream)])
+    assert losses[1] == pytest.approx(losses[0], rel=0.03)
