@@ -106,7 +106,7 @@ def test_almost_stochastic_order_of_every_score_with_every_other(single: Path) -
     with (single / "dominance.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     pair = {(row["score"], row["other score"]): float(row["SUEP 1000"]) for row in rows}
-    assert len(pair) == 3 * 8
+    assert len(pair) == 3 * (2 + len(BASELINES))
     assert pair["pixel_sum", "emptiness"] >= 0.5
     assert pair["pixel_sum", "total_e_t_hcal"] == 0
     assert pair["pixel_sum", "lit_pixels"] >= 0.5
