@@ -13,7 +13,7 @@ from ml.config import run_config
 CONFIGS = Path(__file__).parents[2] / "configs"
 TRAININGS = [
     *sorted((CONFIGS / "pretrained").glob("*.yaml")),
-    *(CONFIGS / f"{name}.yaml" for name in ("jet-ae", "nae")),
+    *(CONFIGS / f"{name}.yaml" for name in ("jet-ae", "nae", "double-ae")),
 ]
 
 
@@ -23,6 +23,11 @@ def test_trainings(path: Path) -> None:
     family = json.loads(model.with_suffix(".json").read_text())["family"] if model else path.stem
     training = run_config(family, read_yaml(path), str(path)).training
     assert training.schedule == "cosine" or path.stem == "nae"
+
+
+def test_the_recipe_of_a_codae_with_a_partner() -> None:
+    config = run_config("pair", read_yaml(CONFIGS / "codae-pair.yaml"), "codae-pair.yaml")
+    assert len(config.training.kept) == len(config.model.members)
 
 
 def test_recipes_are_of_shipped_models() -> None:
