@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from analysis.trigger import Direction, Trigger
 from darktrigger.errors import AnalysisError
-from imaging.dense import INPUT_SHAPES, coarse_pixels
+from imaging.dense import coarse_mask, coarse_pixels
 from imaging.image_set import ImageSet
 from imaging.jets.jet_set import JetSet
 from imaging.jets.leading_jet import JetEvents
@@ -69,13 +69,10 @@ def crowding(events: ImageSet) -> FloatArray:
     eta. What autoencoders of blurred images, which rebuild little, have for their error. The logarithm changes no
     order; dark showers have ten times the pairs that QCD has.
     """
-    _, height, width = INPUT_SHAPES["coarse mask"]
-    mask = coarse_pixels(events.images, "trk")
-    mask.data = np.ones_like(mask.data)
     found = np.empty(len(events), dtype=np.float32)
     for start in range(0, len(events), _BLOCK):
-        dense_NHW = mask[start : start + _BLOCK].toarray().reshape(-1, height, width)
-        around_NHW = gaussian_filter1d(dense_NHW, CROWDING_SIGMA, axis=1, mode="wrap")
+        mask_NHW = coarse_mask(events.images[start : start + _BLOCK])[:, 0]
+        around_NHW = gaussian_filter1d(mask_NHW, CROWDING_SIGMA, axis=1, mode="wrap")
         blurred_NHW = gaussian_filter1d(around_NHW, CROWDING_SIGMA, axis=2, mode="constant")
         found[start : start + _BLOCK] = np.square(blurred_NHW).sum(axis=(1, 2))
     return np.log1p(found)

@@ -102,13 +102,14 @@ class InstanceNorm(nn.Module):
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """Same shape as the input."""
-        if torch.compiler.is_exporting():
-            # An ONNX operator of its own, where group norm needs reshapes that refuse an empty batch.
-            return F.instance_norm(x_NCHW, weight=self.weight, bias=self.bias, eps=NORM_EPS)
+        # First, since torch 2.11 says of a compilation that it is an export.
         if compiling(x_NCHW):
             variance_NC11, mean_NC11 = torch.var_mean(x_NCHW.float(), dim=(2, 3), correction=0, keepdim=True)
             scale_NC11 = torch.rsqrt(variance_NC11 + NORM_EPS) * self.weight[:, None, None]
             return ((x_NCHW.float() - mean_NC11) * scale_NC11 + self.bias[:, None, None]).to(x_NCHW.dtype)
+        if torch.compiler.is_exporting():
+            # An ONNX operator of its own, where group norm needs reshapes that refuse an empty batch.
+            return F.instance_norm(x_NCHW, weight=self.weight, bias=self.bias, eps=NORM_EPS)
         # Instance norm is group norm with one channel a group, which torch computes twice as fast on a CPU.
         return F.group_norm(x_NCHW, len(self.weight), self.weight, self.bias, NORM_EPS)
 

@@ -92,6 +92,17 @@ def test_in_bfloat16_the_dense_convolution_stands_in(compiling: Callable[[], Non
     torch.testing.assert_close(found.float(), eager, rtol=0.03, atol=0.1)
 
 
+def test_a_compiler_that_calls_itself_an_export_gets_its_norm_all_the_same(
+    compiling: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    norm, x_NCHW = layers.InstanceNorm(3), random(2, 3, 5, 4)
+    expected = norm(x_NCHW)
+    compiling()
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+    monkeypatch.setattr(F, "instance_norm", lambda *_, **__: pytest.fail("the operator of the export"))
+    torch.testing.assert_close(norm(x_NCHW), expected)
+
+
 @pytest.mark.slow
 def test_a_compiler_takes_the_network_in_one_piece(compiling: Callable[[], None]) -> None:
     model = CoDAE(CoDAEConfig(**SMALL))
