@@ -1,10 +1,11 @@
 """Throughput of one worker against two, and of dask on one machine against futures.
 
-    python -m benchmarks.scaling [--events 20000] [--stages generate image analyze] [--workers 1 2]
+    python -m benchmarks.scaling [--events 20000] [--stages generate image analyze] [--workers 1 2] [--share 0.3]
 
 Runs ``darktrigger generate``, ``image`` and ``analyze`` (with the pretrained trigger) on generated files that are
 large enough for the start of the processes not to matter, and reads what their reports say of the phase that the
-workers share: the wall-clock time between the first task and the last. Give it a quiet machine.
+workers share: the wall-clock time between the first task and the last. Give it a quiet machine. Where that has
+fewer cores than workers, ``--share`` makes slow ones (:mod:`benchmarks.slow_cores`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import yaml
 
+from benchmarks.slow_cores import run_on_slow_cores
 from generation.delphes_file import DelphesWriter
 from generation.delphes_read import read_delphes
 
@@ -59,14 +61,14 @@ def report_of(stage: str, folder: Path) -> Path:
     }[stage]
 
 
-def throughput(stage: str, folder: Path, n_events: int, executor: Sequence[str]) -> float:
-    """Events a second."""
+def throughput(stage: str, folder: Path, n_events: int, executor: Sequence[str], share: float | None) -> float:
+    """Events a second, on slow cores where a share is given."""
     arguments = [*command(stage, folder, n_events), *executor]
-    subprocess.run(  # noqa: S603
-        [sys.executable, "-c", "from darktrigger.cli import main; main()", *arguments],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
+    program = [sys.executable, "-c", "from darktrigger.cli import main; main()", *arguments]
+    if share is None:
+        subprocess.run(program, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+    else:
+        run_on_slow_cores(program, share)
     report = json.loads(report_of(stage, folder).read_text())
     return float(report["events"] / report["phases"][PHASES[stage]])
 
@@ -77,6 +79,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=20_000, help="events of image and analyze; generate has a tenth")
     parser.add_argument("--stages", nargs="+", choices=sorted(PHASES), default=sorted(PHASES))
     parser.add_argument("--workers", type=int, nargs=2, default=[1, 2], metavar=("FEW", "MANY"))
+    parser.add_argument("--share", type=float, help="of one hardware thread that each process may use (default: all)")
     options = parser.parse_args()
     few, many = options.workers
     print(f"| stage | {few} worker, events/s | {many} workers | ratio | dask, {many} workers | overhead of dask |")
@@ -91,7 +94,9 @@ def main() -> None:
             signal = {"files": ["suep1000.root"], "metadata": {"process": "suep", "mass": 1000}}
             (folder / "fileset.yaml").write_text(yaml.safe_dump({"qcd": ["qcd.root"], "suep1000": signal}))
             rates = [
-                throughput(stage, folder, options.events, ["--executor", kind, "--workers", str(workers)])
+                throughput(
+                    stage, folder, options.events, ["--executor", kind, "--workers", str(workers)], options.share
+                )
                 for kind, workers in (("futures", few), ("futures", many), ("dask", many))
             ]
         one, two, dask = rates
