@@ -8,30 +8,22 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dask.distributed import Client, KilledWorker, LocalCluster
+from dask.distributed import Client, KilledWorker, LocalCluster, wait
 
 from darktrigger.config import load_config
-from darktrigger.errors import ConfigError, ExecutorError
+from darktrigger.errors import ExecutorError
 from darktrigger.executors.base import AHEAD, Result, Task
 from darktrigger.executors.config import ExecutorConfig, SiteConfig
+from darktrigger.executors.jobs import LOOK, Jobs, open_jobs
 
 #: How long a scheduler may take to answer.
 SCHEDULER_TIMEOUT = "10s"
-
-_CLASSES = {
-    "htcondor": "HTCondorCluster",
-    "slurm": "SLURMCluster",
-    "pbs": "PBSCluster",
-    "sge": "SGECluster",
-    "lsf": "LSFCluster",
-    "oar": "OARCluster",
-}
 
 
 @dataclass(frozen=True)
@@ -44,10 +36,13 @@ class Dask:
         Connected client.
     expected
         Workers that will come; more are used where there are.
+    jobs
+        Of which the workers are part, where they are part of jobs.
     """
 
     client: Any
     expected: int
+    jobs: Jobs | None = None
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task], *, ahead: int = AHEAD) -> Iterator[Result]:
         """Results in order; see :class:`~darktrigger.executors.base.Executor`."""
@@ -58,10 +53,10 @@ class Dask:
         try:
             for task in tasks:
                 while len(waiting) >= ahead * self._n_workers():
-                    yield waiting.popleft().result()
+                    yield self._result(waiting.popleft())
                 waiting.append(self._submit(apply, shared, task))
             while waiting:
-                yield waiting.popleft().result()
+                yield self._result(waiting.popleft())
         except KilledWorker as error:
             raise ExecutorError(f"dask workers died again and again, perhaps for lack of memory ({error})") from None
         except (CancelledError, OSError) as error:
@@ -76,6 +71,14 @@ class Dask:
             # A model of some megabytes travels once.
             warnings.filterwarnings("ignore", message="Sending large graph")
             return self.client.submit(function, *arguments, pure=False)
+
+    def _result(self, future: Any) -> Any:
+        while self.jobs and not future.done():
+            with suppress(TimeoutError):
+                wait([future], timeout=LOOK)  # type: ignore[no-untyped-call]
+            if trouble := self.jobs.trouble:
+                raise ExecutorError(f"{trouble}; finished parts are kept")
+        return future.result()
 
     def _n_workers(self) -> int:
         return max(self.expected, len(self.client.scheduler_info(n_workers=-1)["workers"]))
@@ -109,17 +112,14 @@ def open_dask(config: ExecutorConfig) -> Iterator[Dask]:
         with _connected(config.scheduler) as client:
             yield Dask(client, 1)
         return
-    site = None if config.site is None else load_config(SiteConfig, config.site)
-    if site is None:
-        n_workers, cluster = config.workers, _local_cluster(config.workers)
-    else:
-        jobs = config.workers if config.workers > 1 else site.jobs
-        n_workers, cluster = site.cores * jobs, _with_jobs(_site_cluster(site, config.site), site, jobs)
-    try:
-        with Client(cluster) as client:  # type: ignore[no-untyped-call]
-            yield Dask(client, n_workers)
-    finally:
-        cluster.close()
+    if config.site is None:
+        with _local_cluster(config.workers) as cluster, Client(cluster) as client:  # type: ignore[no-untyped-call]
+            yield Dask(client, config.workers)
+        return
+    site = load_config(SiteConfig, config.site)
+    n_jobs = config.workers if config.workers > 1 else site.jobs
+    with open_jobs(site, config.site, n_jobs) as jobs, Client(jobs.cluster) as client:  # type: ignore[no-untyped-call]
+        yield Dask(client, site.cores * n_jobs, jobs)
 
 
 def _connected(address: str) -> Any:
@@ -130,47 +130,8 @@ def _connected(address: str) -> Any:
 
 
 def _local_cluster(workers: int) -> Any:
+    # No dashboard, and what is served in its place at any port: dask's usual one may be taken.
+    where = {"dashboard_address": "127.0.0.1:0", "scheduler_kwargs": {"dashboard": False}}
     return LocalCluster(  # type: ignore[no-untyped-call]
-        n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+        n_workers=workers, threads_per_worker=1, silence_logs=logging.CRITICAL, **where
     )
-
-
-def job_script(site: SiteConfig, source: str) -> str:
-    """What a job of the site runs.
-
-    Raises
-    ------
-    ConfigError
-        dask-jobqueue is not installed, or does not take the settings.
-    """
-    with _site_cluster(site, source) as cluster:
-        return str(cluster.job_script())
-
-
-def _site_cluster(site: SiteConfig, source: str | None) -> Any:
-    try:
-        import dask_jobqueue  # noqa: PLC0415  (an optional extra)
-        from dask_jobqueue.local import LocalCluster as LocalJobs  # noqa: PLC0415
-    except ImportError:
-        raise ConfigError("batch systems need dask-jobqueue: pip install 'darktrigger[grid]'") from None
-    kind: Any = LocalJobs if site.system == "local" else getattr(dask_jobqueue, _CLASSES[site.system])
-    common = {
-        "cores": site.cores,
-        "processes": site.cores,
-        "memory": site.memory,
-        "job_script_prologue": list(site.prologue),
-        # A worker that lost its scheduler, which died with the command, must not hold its slot.
-        "death_timeout": 60,
-    }
-    try:
-        return kind(**common | site.options)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{source}: dask-jobqueue does not take these settings ({error})") from None
-
-
-def _with_jobs(cluster: Any, site: SiteConfig, jobs: int) -> Any:
-    if site.adaptive:
-        cluster.adapt(minimum_jobs=0, maximum_jobs=jobs)
-    else:
-        cluster.scale(jobs=jobs)
-    return cluster

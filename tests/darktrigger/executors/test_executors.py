@@ -13,7 +13,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-import yaml
 
 from darktrigger.config import validate
 from darktrigger.errors import BadValueError, ConfigError, ExecutorError
@@ -166,34 +165,6 @@ def test_a_scheduler_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> No
     config = ExecutorConfig(kind="dask", scheduler="tcp://127.0.0.1:1")
     with pytest.raises(ExecutorError, match=r"dask scheduler 'tcp://127\.0\.0\.1:1'"), open_executor(config):
         pass
-
-
-SITES = sorted((Path(__file__).parents[3] / "configs" / "sites").glob("*.yaml"))
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # dask-jobqueue drops its processes
-def test_jobs_of_a_site_do_the_work(tmp_path: Path) -> None:
-    """The machinery of dask-jobqueue, with processes of this machine as jobs."""
-    pytest.importorskip("dask_jobqueue")
-    site = tmp_path / "site.yaml"
-    options = {"python": sys.executable, "interface": "lo", "local_directory": str(tmp_path)}
-    site.write_text(yaml.safe_dump({"system": "local", "jobs": 1, "memory": "1GB", "options": options}))
-    with open_executor(ExecutorConfig(kind="dask", site=str(site))) as executor:
-        assert list(executor.map(square, range(5))) == [0, 1, 4, 9, 16]
-
-
-@pytest.mark.parametrize("path", SITES, ids=lambda path: path.stem)
-def test_shipped_sites_are_what_dask_jobqueue_takes(path: Path) -> None:
-    dask_jobqueue = pytest.importorskip("dask_jobqueue")
-    from darktrigger.executors import SiteConfig
-    from darktrigger.executors.dask import job_script
-
-    site = SiteConfig.from_yaml(path)
-    script = job_script(site, str(path))
-    assert dask_jobqueue is not None
-    assert all(line in script for line in site.prologue)
-    assert "dask" in script
 
 
 def test_a_bad_site_is_named(tmp_path: Path) -> None:
