@@ -6,13 +6,18 @@ import glob
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import fsspec
+
 from darktrigger.config import StrictModel
-from darktrigger.errors import UnreadableFileError
+from darktrigger.errors import UnreadableFileError, first_line
 from darktrigger.files import write_text
 from darktrigger.names import shortened
 
 #: As Linux has it.
 _LONGEST_PATH = 4095
+
+#: Seconds that a server may take to list a folder.
+_LISTING_TIMEOUT = 60
 
 
 class SkippedFile(StrictModel):
@@ -57,7 +62,7 @@ def write_failed(path: str | Path, causes: Mapping[str, str]) -> None:
 
 
 def expand_paths(patterns: Iterable[str | Path], folder: str | Path = "") -> list[str]:
-    """Expand globs among local paths, in order; remote paths pass through.
+    """Expand globs among local paths and ``root://`` addresses, in order; other remote paths pass through.
 
     Parameters
     ----------
@@ -78,7 +83,7 @@ def expand_paths(patterns: Iterable[str | Path], folder: str | Path = "") -> lis
             raise UnreadableFileError(shortened(pattern), "is no path")
         local = str(Path(folder, pattern))
         if is_remote(pattern):
-            paths.append(pattern)
+            paths.extend(_matches_on_server(pattern) if _is_xrootd_glob(pattern) else [pattern])
         elif glob.has_magic(pattern):
             matches = sorted(glob.glob(local, recursive=True))
             if not matches:
@@ -87,3 +92,21 @@ def expand_paths(patterns: Iterable[str | Path], folder: str | Path = "") -> lis
         else:
             paths.append(local)
     return paths
+
+
+def _is_xrootd_glob(address: str) -> bool:
+    """Whether an address has wildcards; a question mark starts its options instead."""
+    return address.startswith(("root://", "xroot://")) and any(sign in address for sign in "*[")
+
+
+def _matches_on_server(pattern: str) -> list[str]:
+    """Addresses of the files of a server that match, in order."""
+    try:
+        files, path = fsspec.core.url_to_fs(pattern, timeout=_LISTING_TIMEOUT)
+        matches = sorted(map(files.unstrip_protocol, files.glob(path)))
+    # Clients fail in many ways, one of which is not to be installed.
+    except Exception as error:  # noqa: BLE001
+        raise UnreadableFileError(pattern, f"cannot be listed ({first_line(error)})") from None
+    if not matches:
+        raise UnreadableFileError(pattern, "matches no file, or the server does not answer")
+    return matches

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import time
 from collections.abc import Callable
@@ -35,7 +36,8 @@ class PatientSource(FSSpecSource):
     def __init__(self, file_path: str, **options: Any) -> None:
         self._patient = is_remote(file_path)
         self._timeout = float(options.get("timeout") or uproot.reading.open.defaults["timeout"])
-        super().__init__(file_path, **options)
+        # XRootD's client takes whole seconds only.
+        super().__init__(file_path, **options | {"timeout": math.ceil(self._timeout)})
 
     @property
     def num_bytes(self) -> int:

@@ -73,6 +73,19 @@ def test_a_batch_system_that_is_not_there_is_an_error(tmp_path: Path, monkeypatc
         list(executor.map(square, range(3)))
 
 
+def said(*command: str) -> str:
+    """What a program prints."""
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
+
+
+def idle() -> bool:
+    """Whether Slurm is up and its node free."""
+    try:
+        return "idle" in said("sinfo", "-h")
+    except subprocess.CalledProcessError:
+        return False
+
+
 def free_port() -> int:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
@@ -115,10 +128,10 @@ def slurm(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     try:
         for daemon in daemons:
             with (folder / f"{daemon[0]}.log").open("wb") as log:
-                running.append(subprocess.Popen(daemon, stdout=log, stderr=log))
+                running.append(subprocess.Popen(daemon, stdout=log, stderr=log))  # noqa: S603
             time.sleep(1.0)
         deadline = time.monotonic() + 30
-        while "idle" not in subprocess.run(["sinfo", "-h"], capture_output=True, text=True, check=False).stdout:
+        while not idle():
             assert time.monotonic() < deadline, "".join(path.read_text() for path in folder.glob("*.log"))
             time.sleep(0.5)
         yield
@@ -136,9 +149,9 @@ def test_slurm_does_the_work_and_replaces_a_job_that_is_cancelled(
     monkeypatch.setattr(jobs, "LOST", 3.0)
     with open_executor(site(tmp_path, "slurm", queue="short", walltime="00:10:00", job_mem="0")) as executor:
         assert list(executor.map(square, range(5))) == [0, 1, 4, 9, 16]
-        subprocess.run(["scancel", "--user", "root"], check=True)
+        said("scancel", "--user", "root")
         assert list(executor.map(square, range(5))) == [0, 1, 4, 9, 16]
     deadline = time.monotonic() + 30
-    while subprocess.run(["squeue", "-h"], capture_output=True, text=True, check=True).stdout.strip():
+    while said("squeue", "-h").strip():
         assert time.monotonic() < deadline, "jobs are left in the queue"
         time.sleep(0.5)
