@@ -26,8 +26,9 @@ logger = logging.getLogger(__name__)
 
 MetadataT = TypeVar("MetadataT", bound=StrictModel)
 
-#: Steps of reading that a task makes: enough for the opening of the file not to matter.
-_STEPS = 16
+#: Steps of reading that a task makes: enough for the opening of the file not to matter, few enough for all workers to
+#: have some to the end.
+_STEPS = 4
 
 
 class Limits(NamedTuple):
