@@ -1,6 +1,6 @@
 """Throughput of one worker against two, and of dask on one machine against futures.
 
-    python -m benchmarks.scaling [--events 20000] [--stages generate image analyze] [--workers 1 2] [--share 0.3]
+    python -m benchmarks.scaling [--events 20000] [--files 1] [--stages generate image analyze] [--share 0.3]
 
 Runs ``darktrigger generate``, ``image`` and ``analyze`` (with the pretrained trigger) on generated files that are
 large enough for the start of the processes not to matter, and reads what their reports say of the phase that the
@@ -41,13 +41,22 @@ def enlarge(name: str, path: Path, n_events: int) -> None:
             writer.write(events)
 
 
+def copy(path: Path, n_files: int) -> None:
+    """So many files like it, numbered, in its place."""
+    content = path.read_bytes()
+    for number in range(n_files):
+        # A byte after the end, which no reader looks at, tells each from the others.
+        path.with_stem(f"{path.stem}_{number}").write_bytes(content + bytes([number]))
+    path.unlink()
+
+
 def command(stage: str, folder: Path, n_events: int) -> list[str]:
     """Arguments of darktrigger, the executor's apart."""
     if stage == "generate":
         output = ["-o", str(folder / "suep.root"), "--detector", "embedded"]
         return ["generate", "suep", "-n", str(n_events // 10), "--config", str(folder / "generation.yaml"), *output]
     if stage == "image":
-        return ["image", str(folder / "qcd.root"), "-o", str(folder / "qcd.parquet")]
+        return ["image", str(folder / "qcd_*.root"), "-o", str(folder / "qcd.parquet")]
     chunk = ["--chunk-size", str(max(1, n_events // 32))]
     return ["analyze", str(folder / "fileset.yaml"), "--trigger", "excess", "-o", str(folder / "analysis"), *chunk]
 
@@ -76,7 +85,8 @@ def throughput(stage: str, folder: Path, n_events: int, executor: Sequence[str],
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=20_000, help="events of image and analyze; generate has a tenth")
+    parser.add_argument("--events", type=int, default=20_000, help="events of a file; generate makes a tenth")
+    parser.add_argument("--files", type=int, default=1, help="Delphes files of each sample, at most 256")
     parser.add_argument("--stages", nargs="+", choices=sorted(PHASES), default=sorted(PHASES))
     parser.add_argument("--workers", type=int, nargs=2, default=[1, 2], metavar=("FEW", "MANY"))
     parser.add_argument("--share", type=float, help="of one hardware thread that each process may use (default: all)")
@@ -91,8 +101,9 @@ def main() -> None:
             if stage != "generate":
                 for sample in ("qcd", "suep1000")[: 2 if stage == "analyze" else 1]:
                     enlarge(sample, folder / f"{sample}.root", options.events)
-            signal = {"files": ["suep1000.root"], "metadata": {"process": "suep", "mass": 1000}}
-            (folder / "fileset.yaml").write_text(yaml.safe_dump({"qcd": ["qcd.root"], "suep1000": signal}))
+                    copy(folder / f"{sample}.root", options.files)
+            signal = {"files": ["suep1000_*.root"], "metadata": {"process": "suep", "mass": 1000}}
+            (folder / "fileset.yaml").write_text(yaml.safe_dump({"qcd": ["qcd_*.root"], "suep1000": signal}))
             rates = [
                 throughput(
                     stage, folder, options.events, ["--executor", kind, "--workers", str(workers)], options.share

@@ -21,6 +21,7 @@ from darktrigger.errors import ExecutorError
 from darktrigger.executors.base import AHEAD, Result, Task
 from darktrigger.executors.config import ExecutorConfig, SiteConfig
 from darktrigger.executors.jobs import LOOK, Jobs, open_jobs
+from darktrigger.memory import keep_freed_memory
 
 #: How long a scheduler may take to answer.
 SCHEDULER_TIMEOUT = "10s"
@@ -89,6 +90,8 @@ def _itself(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _apply(folder: str, function: Callable[[Any], Any], task: Any) -> Any:
+    # dask has its workers give memory back at once, and so fetch it anew for every large array.
+    keep_freed_memory()
     # Relative paths start where the command was given, here too if the file system is shared.
     if Path.cwd() != Path(folder) and Path(folder).is_dir():
         os.chdir(folder)
