@@ -42,7 +42,8 @@ def end_job_once(marker: Path, number: int) -> int:
 def site(folder: Path, system: str, **options: Any) -> ExecutorConfig:
     """One job of a site, on this machine alone."""
     path = folder / "site.yaml"
-    own = {"python": sys.executable, "interface": "lo", "local_directory": str(folder), **options}
+    where = {"local_directory": str(folder), "log_directory": str(folder / "logs")}
+    own = {"python": sys.executable, "interface": "lo", **where, **options}
     path.write_text(yaml.safe_dump({"system": system, "jobs": 1, "memory": "1GB", "options": own}))
     return ExecutorConfig(kind="dask", site=str(path))
 
