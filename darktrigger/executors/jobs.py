@@ -145,11 +145,11 @@ def open_jobs(site: SiteConfig, source: str, jobs: int) -> Iterator[Jobs]:
     """
     refused: dict[str, str] = {}
     with _cluster(site, source, refused) as cluster:
+        ended, found = Event(), Jobs(cluster, None if site.adaptive else jobs, refused)
         if site.adaptive:
             cluster.adapt(minimum_jobs=0, maximum_jobs=jobs)
         else:
             cluster.scale(jobs=jobs)
-        ended, found = Event(), Jobs(cluster, None if site.adaptive else jobs, refused)
         watch = Thread(target=found.watch, args=(ended,), daemon=True)
         watch.start()
         try:
