@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,11 +27,17 @@ pytest.importorskip("fsspec_xrootd", reason="needs an XRootD client: pip install
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def folder() -> Iterator[Path]:
+    """A folder that any user gets into, unlike pytest's own."""
+    with tempfile.TemporaryDirectory(prefix="darktrigger-") as name:
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[str]:
     """Address of a folder on a server that has two files, as long as the module lasts."""
     if shutil.which("xrootd") is None:
         pytest.skip("no XRootD server here (Debian: apt-get install xrootd-server)")
-    folder = tmp_path_factory.mktemp("xrootd")
     for name in ("qcd", "suep1000"):
         shutil.copy(DATA / f"{name}.root", folder)
     with socket.socket() as listening:
@@ -38,13 +45,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         port = listening.getsockname()[1]
     settings = [f"xrd.port {port}", f"all.export {folder}", f"all.adminpath {folder}", f"all.pidpath {folder}"]
     (folder / "server.cfg").write_text("\n".join([*settings, "xrd.network nodnr"]) + "\n")
-    # It refuses to run as root, and its user has to get into the folder.
-    as_user = []
-    if os.geteuid() == 0:
-        as_user = ["-R", "nobody"]
+    # It refuses to run as root.
+    as_user = ["-R", "nobody"] if os.geteuid() == 0 else []
+    if as_user:
         shutil.chown(folder, "nobody")
-        for parent in (folder, *folder.parents[:2]):
-            parent.chmod(parent.stat().st_mode | 0o055)
     command = ["xrootd", "-c", str(folder / "server.cfg"), "-l", str(folder / "log"), *as_user]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
     try:
@@ -53,7 +57,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             try:
                 socket.create_connection(("127.0.0.1", port), timeout=1).close()
             except OSError:
-                assert time.monotonic() < deadline, "the server does not start"
+                said = "".join(path.read_text() for path in folder.glob("**/log"))
+                assert time.monotonic() < deadline, f"the server does not start: {said}"
                 time.sleep(0.1)
             else:
                 break
