@@ -19,12 +19,9 @@ from pathlib import Path
 
 import yaml
 
+from benchmarks.fault_stages import DATA, SAMPLES
 from imaging.config import ImagingConfig
 from imaging.convert import convert
-from imaging.sample import Sample
-
-DATA = Path(__file__).parents[1] / "tests" / "data"
-SAMPLES = {"qcd": Sample(process="qcd"), "suep1000": Sample(process="suep", mass=1000.0)}
 
 
 def _run(arguments: Sequence[str]) -> float:

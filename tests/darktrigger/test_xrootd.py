@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from distributed.utils import open_port
 
 import imaging.patient_source
 from darktrigger.errors import UnreadableFileError
@@ -40,9 +41,7 @@ def server(folder: Path) -> Iterator[str]:
         pytest.skip("no XRootD server here (Debian: apt-get install xrootd-server)")
     for name in ("qcd", "suep1000"):
         shutil.copy(DATA / f"{name}.root", folder)
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port = listening.getsockname()[1]
+    port = open_port("127.0.0.1")
     settings = [f"xrd.port {port}", f"all.export {folder}", f"all.adminpath {folder}", f"all.pidpath {folder}"]
     (folder / "server.cfg").write_text("\n".join([*settings, "xrd.network nodnr"]) + "\n")
     # It refuses to run as root.

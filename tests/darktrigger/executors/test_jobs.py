@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import yaml
+from distributed.utils import open_port
 
 from darktrigger.errors import ExecutorError
 from darktrigger.executors import ExecutorConfig, SiteConfig, jobs, open_executor
@@ -87,12 +88,6 @@ def idle() -> bool:
         return False
 
 
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
-
-
 @pytest.fixture
 def slurm(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A Slurm of one node, with its own authentication, as long as the test lasts."""
@@ -110,7 +105,7 @@ def slurm(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     settings = {
         "ClusterName": "test", "SlurmctldHost": f"{host}(127.0.0.1)", "SlurmUser": "root",
         "AuthType": "auth/munge", "AuthInfo": f"socket={folder}/munge.socket",
-        "SlurmctldPort": free_port(), "SlurmdPort": free_port(),
+        "SlurmctldPort": open_port("127.0.0.1"), "SlurmdPort": open_port("127.0.0.1"),
         "StateSaveLocation": folder / "state", "SlurmdSpoolDir": folder / "spool",
         "SlurmctldPidFile": folder / "slurmctld.pid", "SlurmdPidFile": folder / "slurmd.pid",
         "ProctrackType": "proctrack/linuxproc", "TaskPlugin": "task/none", "SelectType": "select/cons_tres",
