@@ -22,7 +22,7 @@ from imaging.convert import convert
 from imaging.sample import Sample
 
 DATA = Path(__file__).parents[1] / "tests" / "data"
-SAMPLES = {"qcd": Sample(process="qcd"), "suep1000": Sample(process="suep", mass=1000.0)}
+_SAMPLES = {"qcd": Sample(process="qcd"), "suep1000": Sample(process="suep", mass=1000.0)}
 
 #: Of each Delphes file, so many copies under other names.
 _COPIES = 6
@@ -62,7 +62,7 @@ class FaultStage:
 
 
 def _copies(folder: Path) -> None:
-    for name in SAMPLES:
+    for name in _SAMPLES:
         content = (DATA / f"{name}.root").read_bytes()
         for number in range(_COPIES):
             path = folder / "delphes" / f"{name}_{number}.root"
@@ -71,7 +71,7 @@ def _copies(folder: Path) -> None:
 
 
 def _images(folder: Path) -> None:
-    for name, sample in SAMPLES.items():
+    for name, sample in _SAMPLES.items():
         convert([str(DATA / f"{name}.root")] * _COPIES, folder / f"{name}.parquet", sample, ImagingConfig())
 
 
@@ -157,7 +157,7 @@ def _simulate(folder: Path) -> list[str]:
 
 
 def _both_images(folder: Path) -> list[str]:
-    return [str(folder / f"{name}.parquet") for name in SAMPLES]
+    return [str(folder / f"{name}.parquet") for name in _SAMPLES]
 
 
 def _train(folder: Path) -> list[str]:
