@@ -100,9 +100,11 @@ def _diagnose(path: str, error: Exception) -> str:
 
 
 def iterate_chunks(path: str, events: Any, branches: Branches, span: range) -> Iterator[Chunk]:
-    """Read the branches of some entries, the next step while the last is in use.
+    """Read the branches of some entries.
 
-    ``span`` gives the first entry, where to stop, and the step.
+    ``span`` gives the first entry, where to stop, and the step. Of a remote file, the next step is read while the
+    last one is in use: that takes waiting. A local one takes work, which a second thread would steal from other
+    workers, or from other jobs of a batch system.
 
     Raises
     ------
@@ -124,7 +126,7 @@ def iterate_chunks(path: str, events: Any, branches: Branches, span: range) -> I
             for arrays, report in steps:
                 yield Chunk(arrays, report.tree_entry_start)
 
-    return prefetch(read())
+    return prefetch(read()) if is_remote(path) else read()
 
 
 def prefetch(items: Iterator[T]) -> Iterator[T]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Generic, TypeVar, Unpack, cast
 
@@ -12,7 +11,7 @@ from darktrigger.inputs import SkippedFile
 from darktrigger.provenance import versions
 from imaging.config import ReadingConfig
 from imaging.delphes_rows import DelphesRows, look_at_delphes
-from imaging.parquet_file import RowWriter
+from imaging.parts import Write
 from imaging.production import How, Production, produce
 from imaging.sample import Sample
 
@@ -57,7 +56,7 @@ def convert_events(
     config: ReadingConfig,
     *,
     rows_of: Callable[[Collection[str], str], DelphesRows],
-    write: Callable[[Path], AbstractContextManager[RowWriter[Any]]],
+    write: Write,
     metadata: type[MetadataT],
     selection: StrictModel,
     **how: Unpack[How],
@@ -71,7 +70,7 @@ def convert_events(
     rows_of
         Makes the rows of a file, see :func:`imaging.delphes_rows.look_at_delphes`.
     write
-        Opens the output.
+        Opens a file of such rows; a function of a module, so that it can travel.
     metadata
         What the output says of itself.
     selection

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -11,10 +11,21 @@ from typing import Any, NamedTuple, Protocol
 import pyarrow as pa
 
 from darktrigger import __version__
-from darktrigger.files import atomic_path, hash_of
+from darktrigger.config import StrictModel
+from darktrigger.errors import UnreadableFileError
+from darktrigger.files import hash_of
 from imaging.events import NO_EVENTS, Cutflow
+from imaging.parquet_file import RowWriter, metadata_of, open_parquet
 
-_CUTFLOW, _BYTES = "cutflow", "bytes"
+#: Opens a Parquet file for writing; a function of a module, so that it can travel.
+Write = Callable[[Path], AbstractContextManager[RowWriter[Any]]]
+
+
+class PartMetadata(StrictModel):
+    """What a part says of itself: what the selection did, and the bytes read from the input file."""
+
+    cutflow: Cutflow
+    bytes_read: int
 
 
 class Step(NamedTuple):
@@ -62,6 +73,10 @@ class Piece:
         First entry, where to stop, and how many entries are in memory at a time.
     maker
         Makes the rows.
+    constants
+        Columns that have one value throughout, such as label and mass (GeV) of a sample.
+    write
+        Opens a file of such rows.
     folder
         Where the part goes.
     timeout
@@ -72,6 +87,8 @@ class Piece:
     content: str
     span: range
     maker: Maker
+    constants: Mapping[str, float]
+    write: Write
     folder: Path
     timeout: float
 
@@ -83,8 +100,9 @@ class Piece:
             "content": self.content,
             "span": [self.span.start, self.span.stop, self.span.step],
             "maker": self.maker.key(),
+            "constants": dict(self.constants),
         }
-        return self.folder / f"{hash_of(key)[:32]}.arrow"
+        return self.folder / f"{hash_of(key)[:32]}.parquet"
 
 
 @dataclass(frozen=True)
@@ -108,26 +126,6 @@ class Part:
     bytes_read: int
     taken_up: bool
 
-    def tables(self, constants: Mapping[str, float]) -> Iterator[pa.Table]:
-        """The rows, step by step, in the schema of the output file.
-
-        They stay what Arrow reads: this is what one process does for all workers.
-
-        Parameters
-        ----------
-        constants
-            Columns that have one value throughout, such as label and mass (GeV) of a sample.
-        """
-        with pa.memory_map(str(self.path)) as stream:
-            reader = pa.ipc.open_file(stream)
-            for index in range(reader.num_record_batches):
-                table = pa.Table.from_batches([reader.get_batch(index)])
-                for name, value in constants.items():
-                    field = table.schema.field(name)
-                    column = pa.repeat(pa.scalar(value, field.type), len(table))
-                    table = table.set_column(table.schema.get_field_index(name), field, column)
-                yield table
-
 
 def make_part(piece: Piece) -> Part:
     """Make the rows of a piece, unless its part is there.
@@ -140,31 +138,30 @@ def make_part(piece: Piece) -> Part:
         The part cannot be written.
     """
     path = piece.part
-    if path.exists() and (found := _look(path)) is not None:
+    if path.exists() and (found := _look(piece)) is not None:
         return found
-    schema = piece.maker.schema
-    options = pa.ipc.IpcWriteOptions(compression="lz4")
-    with (
-        atomic_path(path) as temporary,
-        pa.OSFile(str(temporary), "wb") as sink,
-        pa.ipc.new_file(sink, schema, options=options) as writer,
-    ):
-        cutflow, bytes_read = NO_EVENTS, 0
+    cutflow, bytes_read = NO_EVENTS, 0
+    with piece.write(path) as writer:
         for step in piece.maker.steps(piece.path, piece.span, piece.timeout):
             cutflow, bytes_read = cutflow + step.cutflow, step.bytes_read
-            arrays = [column.combine_chunks() for column in step.table.columns]
-            batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
-            # Each step carries the sums up to there, so that the last one has those of the part.
-            writer.write_batch(batch, custom_metadata={_CUTFLOW: json.dumps(cutflow), _BYTES: str(bytes_read)})
+            writer.write_table(_with_constants(step.table, piece.constants))
+        writer.write_metadata(PartMetadata(cutflow=cutflow, bytes_read=bytes_read))
     return Part(path, cutflow, bytes_read, taken_up=False)
 
 
-def _look(path: Path) -> Part | None:
+def _with_constants(table: pa.Table, constants: Mapping[str, float]) -> pa.Table:
+    for name, value in constants.items():
+        field = table.schema.field(name)
+        column = pa.repeat(pa.scalar(value, field.type), len(table))
+        table = table.set_column(table.schema.get_field_index(name), field, column)
+    return table
+
+
+def _look(piece: Piece) -> Part | None:
     """What is in a part; None where it is damaged."""
     try:
-        with pa.memory_map(str(path)) as stream:
-            reader = pa.ipc.open_file(stream)
-            _, metadata = reader.get_batch_with_custom_metadata(reader.num_record_batches - 1)
-            return Part(path, Cutflow(*json.loads(metadata[_CUTFLOW])), int(metadata[_BYTES]), taken_up=True)
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
+        with open_parquet(piece.part, piece.maker.schema, "a part") as file:
+            found = metadata_of(piece.part, file, PartMetadata)
+    except UnreadableFileError:
         return None
+    return Part(piece.part, found.cutflow, found.bytes_read, taken_up=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict, TypeVar
+from typing import NamedTuple, TypedDict, TypeVar
 
 from darktrigger.config import StrictModel
 from darktrigger.errors import DarktriggerError, InputFileError, UnreadableFileError
@@ -19,8 +19,8 @@ from darktrigger.inputs import SkippedFile, is_remote, listed
 from darktrigger.memory import keep_freed_memory
 from darktrigger.run_report import Meter, RunReport
 from imaging.events import NO_EVENTS, Cutflow
-from imaging.parquet_file import RowWriter
-from imaging.parts import Maker, Part, Piece, make_part
+from imaging.parquet_join import join_parquet
+from imaging.parts import Maker, Part, Piece, Write, make_part
 
 logger = logging.getLogger(__name__)
 
@@ -88,11 +88,14 @@ class InputFile:
         """Of a local file; None of a remote one."""
         return None if is_remote(self.path) else self.content
 
-    def pieces(self, folder: Path) -> list[Piece]:
-        """What tasks make of it, in order."""
+    def pieces(self, folder: Path, write: Write) -> list[Piece]:
+        """What tasks make of it, in order; see :class:`imaging.parts.Piece`."""
         stride = _STEPS * self.step
         spans = [range(a, min(a + stride, self.entries), self.step) for a in range(0, self.entries, stride)]
-        return [Piece(self.path, self.content, span, self.maker, folder, self.timeout) for span in spans]
+        return [
+            Piece(self.path, self.content, span, self.maker, self.constants, write, folder, self.timeout)
+            for span in spans
+        ]
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ def produce(
     output: str | Path,
     *,
     look: Callable[[Sequence[str], Path | None], Iterable[InputFile | InputFileError]],
-    write: Callable[[Path], AbstractContextManager[RowWriter[Any]]],
+    write: Write,
     describe: Callable[[Production], MetadataT],
     skip_bad_files: bool = False,
     executor: Executor = HERE,
@@ -155,7 +158,7 @@ def produce(
     look
         Looks at files, given the cache.
     write
-        Opens the output.
+        Opens a file of such rows; a function of a module, so that it can travel.
     describe
         What the output says of itself.
     skip_bad_files
@@ -192,12 +195,11 @@ def produce(
     if bad and not skip_bad_files:
         raise bad[0]
     made = Production([], [])
-    with _kept(folder), write(output) as writer, report.phase("image"):
-        cuts = list(_cut(files, folder, limits.chunks))
+    with _kept(folder), join_parquet(output) as joiner, report.phase("image"):
+        cuts = list(_cut(files, limits.chunks, lambda file: file.pieces(folder, write)))
         for found in _made(cuts, executor, report, whole_files=skip_bad_files):
-            if isinstance(found, _Ready):
-                for table in found.part.tables(found.file.constants):
-                    writer.write_table(table)
+            if isinstance(found, Part):
+                joiner.append(found.path)
                 continue
             if isinstance(found, Done):
                 made.done.append(found)
@@ -210,7 +212,7 @@ def produce(
         if not made.done:
             raise DarktriggerError(f"no usable input file:\n{listed(made.skipped)}")
         metadata = describe(made)
-        writer.write_metadata(metadata)
+        joiner.write_metadata(metadata)
     _tell(report, made)
     if not made.skipped:
         shutil.rmtree(folder, ignore_errors=True)
@@ -233,7 +235,7 @@ class _Cut(NamedTuple):
 
 
 def _cut(
-    files: Iterable[InputFile | InputFileError], folder: Path, limit: int | None
+    files: Iterable[InputFile | InputFileError], limit: int | None, pieces_of: Callable[[InputFile], list[Piece]]
 ) -> Iterator[_Cut | InputFileError]:
     """Files cut into pieces, the first ``limit`` of which are to be made."""
     n_pieces = 0
@@ -241,21 +243,16 @@ def _cut(
         if isinstance(file, InputFileError):
             yield file
             continue
-        pieces = file.pieces(folder)[: None if limit is None else limit - n_pieces]
+        pieces = pieces_of(file)[: None if limit is None else limit - n_pieces]
         n_pieces += len(pieces)
         if not pieces:
             return
         yield _Cut(file, pieces)
 
 
-class _Ready(NamedTuple):
-    part: Part
-    file: InputFile
-
-
 def _made(
     files: Sequence[_Cut | InputFileError], executor: Executor, report: RunReport, *, whole_files: bool
-) -> Iterator[_Ready | Done | InputFileError]:
+) -> Iterator[Part | Done | InputFileError]:
     """Parts to be written, in order; after those of a file, the file, or why it cannot be used.
 
     With ``whole_files`` parts come once all of their file are made, none of a bad one; otherwise as they are made,
@@ -271,10 +268,10 @@ def _made(
         for part in islice(parts, len(file.pieces)):
             found.append(part)
             if isinstance(part, Part) and not whole_files:
-                yield _Ready(part, file.file)
+                yield part
         result = _result(file.file, found)
         if isinstance(result, Done) and whole_files:
-            yield from (_Ready(part, file.file) for part in result.parts)
+            yield from result.parts
         yield result
 
 

@@ -148,7 +148,7 @@ def test_a_file_that_vanishes_half_way(tmp_path: Path, monkeypatch: pytest.Monke
         convert([str(first)], output, Sample(), ImagingConfig(step_size="20 kB"))
     # What was read before waits to be taken up.
     assert [path.name for path in output.parent.iterdir()] == ["images.parquet.parts"]
-    assert {path.suffix for path in (tmp_path / "out" / "images.parquet.parts").iterdir()} == {".arrow"}
+    assert {path.suffix for path in (tmp_path / "out" / "images.parquet.parts").iterdir()} == {".parquet"}
 
 
 def test_no_usable_file_at_all(tmp_path: Path) -> None:
