@@ -10,6 +10,13 @@ _M_TRIM_THRESHOLD = -1
 _M_MMAP_MAX = -4
 _M_ARENA_MAX = -8
 
+#: Environment of a process that keeps freed memory from its start, in all its threads.
+KEEPING_FREED_MEMORY = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
+}
+
 
 def keep_freed_memory() -> None:
     """Let this process keep the memory of freed arrays for the next ones (glibc; elsewhere nothing).

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import dask
 from dask.distributed import Client, KilledWorker, LocalCluster, wait
 
 from darktrigger.config import load_config
@@ -21,7 +22,7 @@ from darktrigger.errors import ExecutorError
 from darktrigger.executors.base import AHEAD, Result, Task
 from darktrigger.executors.config import ExecutorConfig, SiteConfig
 from darktrigger.executors.jobs import LOOK, Jobs, open_jobs
-from darktrigger.memory import keep_freed_memory
+from darktrigger.memory import KEEPING_FREED_MEMORY, keep_freed_memory
 
 #: How long a scheduler may take to answer.
 SCHEDULER_TIMEOUT = "10s"
@@ -133,8 +134,12 @@ def _connected(address: str) -> Any:
 
 
 def _local_cluster(workers: int) -> Any:
+    environment = dask.config.get("distributed.nanny.pre-spawn-environ") | KEEPING_FREED_MEMORY
+    # The profiler, which only the dashboard shows, looks at every worker a hundred times a second.
+    settings = {"distributed.nanny.pre-spawn-environ": environment, "distributed.worker.profile.enabled": False}
     # No dashboard, and what is served in its place at any port: dask's usual one may be taken.
     where = {"dashboard_address": "127.0.0.1:0", "scheduler_kwargs": {"dashboard": False}}
-    return LocalCluster(  # type: ignore[no-untyped-call]
-        n_workers=workers, threads_per_worker=1, silence_logs=logging.CRITICAL, **where
-    )
+    with dask.config.set(settings):
+        return LocalCluster(  # type: ignore[no-untyped-call]
+            n_workers=workers, threads_per_worker=1, silence_logs=logging.CRITICAL, **where
+        )
