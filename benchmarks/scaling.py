@@ -50,11 +50,11 @@ def copy(path: Path, n_files: int) -> None:
     path.unlink()
 
 
-def command(stage: str, folder: Path, n_events: int) -> list[str]:
+def command(stage: str, folder: Path, n_events: int, n_files: int) -> list[str]:
     """Arguments of darktrigger, the executor's apart."""
     if stage == "generate":
-        output = ["-o", str(folder / "suep.root"), "--detector", "embedded"]
-        return ["generate", "suep", "-n", str(n_events // 10), "--config", str(folder / "generation.yaml"), *output]
+        settings = ["-n", str(n_events * n_files // 10), "--config", str(folder / "generation.yaml")]
+        return ["generate", "suep", *settings, "-o", str(folder / "suep.root"), "--detector", "embedded"]
     if stage == "image":
         return ["image", str(folder / "qcd_*.root"), "-o", str(folder / "qcd.parquet")]
     chunk = ["--chunk-size", str(max(1, n_events // 32))]
@@ -70,9 +70,9 @@ def report_of(stage: str, folder: Path) -> Path:
     }[stage]
 
 
-def throughput(stage: str, folder: Path, n_events: int, executor: Sequence[str], share: float | None) -> float:
-    """Events a second, on slow cores where a share is given."""
-    arguments = [*command(stage, folder, n_events), *executor]
+def throughput(arguments: Sequence[str], folder: Path, share: float | None) -> float:
+    """Events a second of a stage, on slow cores where a share is given."""
+    stage = arguments[0]
     program = [sys.executable, "-c", "from darktrigger.cli import main; main()", *arguments]
     if share is None:
         subprocess.run(program, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
@@ -85,7 +85,7 @@ def throughput(stage: str, folder: Path, n_events: int, executor: Sequence[str],
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=20_000, help="events of a file; generate makes a tenth")
+    parser.add_argument("--events", type=int, default=20_000, help="events of a file; generate makes a tenth of all")
     parser.add_argument("--files", type=int, default=1, help="Delphes files of each sample, at most 256")
     parser.add_argument("--stages", nargs="+", choices=sorted(PHASES), default=sorted(PHASES))
     parser.add_argument("--workers", type=int, nargs=2, default=[1, 2], metavar=("FEW", "MANY"))
@@ -104,13 +104,11 @@ def main() -> None:
                     copy(folder / f"{sample}.root", options.files)
             signal = {"files": ["suep1000_*.root"], "metadata": {"process": "suep", "mass": 1000}}
             (folder / "fileset.yaml").write_text(yaml.safe_dump({"qcd": ["qcd_*.root"], "suep1000": signal}))
-            rates = [
-                throughput(
-                    stage, folder, options.events, ["--executor", kind, "--workers", str(workers)], options.share
-                )
+            work = command(stage, folder, options.events, options.files)
+            one, two, dask = (
+                throughput([*work, "--executor", kind, "--workers", str(workers)], folder, options.share)
                 for kind, workers in (("futures", few), ("futures", many), ("dask", many))
-            ]
-        one, two, dask = rates
+            )
         print(f"| {stage} | {one:.0f} | {two:.0f} | {two / one:.2f} | {dask:.0f} | {two / dask - 1:.1%} |", flush=True)
 
 

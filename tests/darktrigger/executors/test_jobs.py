@@ -1,7 +1,8 @@
-"""Jobs of a batch system as workers: processes of this machine in their place, and a Slurm that runs here."""
+"""Jobs of a batch system as workers: processes of this machine in place of HTCondor's, and a Slurm that runs here."""
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -31,6 +32,10 @@ def square(number: int) -> int:
     return number**2
 
 
+def working_folder(_: int) -> str:
+    return str(Path.cwd())
+
+
 def end_job_once(marker: Path, number: int) -> int:
     """Ends the whole job the first time that it meets 3, as a batch system does whose patience is over."""
     if number == 3 and not marker.exists():
@@ -50,7 +55,11 @@ def site(folder: Path, system: str, **options: Any) -> ExecutorConfig:
 
 
 @pytest.mark.parametrize("path", SITES, ids=lambda path: path.stem)
-def test_shipped_sites_are_what_dask_jobqueue_takes(path: Path) -> None:
+def test_shipped_sites_are_what_dask_jobqueue_takes(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # dask-jobqueue makes the folder of the logs at once.
+    monkeypatch.chdir(tmp_path)
     loaded = SiteConfig.from_yaml(path)
     script = jobs.job_script(loaded, str(path))
     assert all(line in script for line in loaded.prologue)
@@ -73,6 +82,47 @@ def test_a_batch_system_that_is_not_there_is_an_error(tmp_path: Path, monkeypatc
     config = site(tmp_path, "slurm")
     with open_executor(config) as executor, pytest.raises(ExecutorError, match=r"no job could be submitted .*sbatch"):
         list(executor.map(square, range(3)))
+
+
+@pytest.fixture
+def condor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the jobs of what stands in for HTCondor."""
+    # Its own reader of submit files; the programs are in no package.
+    pytest.importorskip("htcondor", reason="needs HTCondor's Python bindings before version 25")
+    monkeypatch.setenv("CONDOR_CONFIG", "ONLY_ENV")
+    pool, programs = tmp_path / "pool", tmp_path / "bin"
+    pool.mkdir()
+    programs.mkdir()
+    for action in ("submit", "rm"):
+        program = programs / f"condor_{action}"
+        stand_in = Path(__file__).with_name("condor_stand_in.py")
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{stand_in}" "{pool}" {action} "$@"\n')
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    return pool
+
+
+@pytest.mark.slow
+def test_the_site_of_lxplus_with_what_stands_in_for_htcondor(
+    condor: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "LOST", 3.0)
+    shipped = SiteConfig.from_yaml(next(path for path in SITES if path.stem == "lxplus")).model_dump(mode="json")
+    own = {"python": sys.executable, "interface": "lo", "log_directory": str(tmp_path)}
+    path = tmp_path / "site.yaml"
+    path.write_text(yaml.safe_dump(shipped | {"jobs": 1, "options": shipped["options"] | own}))
+    with open_executor(ExecutorConfig(kind="dask", site=str(path))) as executor:
+        assert list(executor.map(square, range(5))) == [0, 1, 4, 9, 16]
+        # Relative paths hold, though jobs start in folders of their own.
+        assert set(executor.map(working_folder, range(3))) == {str(Path.cwd())}
+        said("condor_rm", "1")
+        assert list(executor.map(square, range(5))) == [0, 1, 4, 9, 16]
+    jobs_seen = [json.loads(path.read_text()) for path in sorted(condor.glob("*.json"))]
+    assert [job["JobFlavour"] for job in jobs_seen] == ["longlunch", "longlunch"]
+    assert {job["RequestCpus"] for job in jobs_seen} == {1}
+    # In MiB and KiB.
+    assert {(job["RequestMemory"], job["RequestDisk"]) for job in jobs_seen} == {(1907, 1953125)}
+    assert not list(condor.glob("*.pid")), "jobs are left in the queue"
 
 
 def said(*command: str) -> str:
