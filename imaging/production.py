@@ -16,7 +16,6 @@ from darktrigger.errors import DarktriggerError, InputFileError, UnreadableFileE
 from darktrigger.executors import HERE, Executor
 from darktrigger.files import fingerprint
 from darktrigger.inputs import SkippedFile, is_remote, listed
-from darktrigger.memory import keep_freed_memory
 from darktrigger.run_report import Meter, RunReport
 from imaging.events import NO_EVENTS, Cutflow
 from imaging.parquet_join import join_parquet
@@ -285,8 +284,6 @@ def _result(file: InputFile, results: Sequence[Part | InputFileError]) -> Done |
 
 
 def _part_or_error(piece: Piece) -> Part | InputFileError:
-    # Here, since this is where worker processes come by.
-    keep_freed_memory()
     try:
         return make_part(piece)
     except InputFileError as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
+from darktrigger.memory import keep_freed_memory
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -15,7 +17,8 @@ AHEAD = 2
 class Executor(Protocol):
     """Applies a function to tasks somewhere, and hands the results back in the order of the tasks.
 
-    Outputs are therefore the same whoever does the work, as far as the function depends on its task alone.
+    Outputs are therefore the same whoever does the work, as far as the function depends on its task alone. Whoever
+    does it keeps the memory that it frees, see :mod:`darktrigger.memory`.
     """
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task], *, ahead: int = AHEAD) -> Iterator[Result]:
@@ -48,6 +51,7 @@ class Here:
         ahead: int = AHEAD,  # noqa: ARG002
     ) -> Iterator[Result]:
         """Results in order."""
+        keep_freed_memory()
         return map(function, tasks)
 
 

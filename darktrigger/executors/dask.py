@@ -91,7 +91,7 @@ def _itself(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _apply(folder: str, function: Callable[[Any], Any], task: Any) -> Any:
-    # dask has its workers give memory back at once, and so fetch it anew for every large array.
+    # Workers that were not started here give memory back at once, as dask has it, and fetch it anew for every array.
     keep_freed_memory()
     # Relative paths start where the command was given, here too if the file system is shared.
     if Path.cwd() != Path(folder) and Path(folder).is_dir():

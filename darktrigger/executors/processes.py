@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from darktrigger.errors import ExecutorError
 from darktrigger.executors.base import AHEAD, Result, Task
+from darktrigger.memory import keep_freed_memory
 
 _log = logging.getLogger(__name__)
 
@@ -132,6 +133,7 @@ def _adopt(function: Callable[[Any], Any]) -> None:
     # Ctrl-C is for the parent, which ends its workers; a parent that was killed cannot.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
+    keep_freed_memory()
     _Worker.function = staticmethod(function)
 
 
