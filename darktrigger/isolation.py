@@ -7,7 +7,7 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
@@ -27,7 +27,7 @@ class _Message(NamedTuple):
     is_last: bool = False
 
 
-def isolated(produce: Callable[P, Iterator[Item]], *arguments: P.args, **keywords: P.kwargs) -> Iterator[Item]:
+def isolated(produce: Callable[P, Iterator[Item]], *arguments: P.args, **keywords: P.kwargs) -> Generator[Item]:
     """Items that a function yields in another process, which works ahead by what a pipe holds.
 
     Not by :mod:`multiprocessing`, which would run the user's script again in the process unless it is guarded.

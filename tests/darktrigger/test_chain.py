@@ -63,7 +63,7 @@ def test_chain_holds_signals_out_of_a_supervised_training(data: Path, tmp_path: 
 
 @pytest.mark.slow
 def test_chain_of_jets(data: Path, tmp_path: Path) -> None:
-    config = {
+    config: dict[str, object] = {
         "output": "out",
         "fileset": {
             "qcd": [str(data / "qcd.root")],

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ import imaging.patient_source
 from analysis.analyze import analyze
 from analysis.config import AnalysisConfig
 from analysis.fileset import read_fileset
+from analysis.scan import work_items
 from analysis.trigger import Trigger
 from darktrigger.errors import DarktriggerError, ModelFileError, UnreadableFileError
 from darktrigger.files import atomic_path
@@ -174,11 +176,10 @@ def test_a_model_that_is_swapped_during_the_run(data: Path, tmp_path: Path, monk
     datasets = read_fileset(fileset)
     out = tmp_path / "out"
     monkeypatch.setattr("analysis.analyze.draw_all", lambda *_: ())
-    work_items = analysis.runner.work_items
 
-    def swap(*arguments: object) -> object:
+    def swap(*arguments: Any) -> object:
         model.write_bytes(original + b" ")
-        return work_items(*arguments)  # type: ignore[arg-type]
+        return work_items(*arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(analysis.runner, "work_items", swap)

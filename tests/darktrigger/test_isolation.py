@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,44 +13,44 @@ from darktrigger.errors import UnreadableFileError
 from darktrigger.isolation import CrashedError, isolated
 
 
-def numbers(n):
+def numbers(n: int) -> Iterator[int]:
     yield from range(n)
 
 
-def crash_after(n):
+def crash_after(n: int) -> Iterator[int]:
     yield from range(n)
     os.kill(os.getpid(), signal.SIGSEGV)
     yield n
 
 
-def complain(path):
+def complain(path: str) -> Iterator[str]:
     yield path
     raise UnreadableFileError(path, "is no good")
 
 
-def end_of_file():
+def end_of_file() -> Iterator[int]:
     yield 0
     raise EOFError("of another file")
 
 
-def leave():
+def leave() -> Iterator[int]:
     yield 0
     os._exit(3)
 
 
-def test_items_in_order():
+def test_items_in_order() -> None:
     assert list(isolated(numbers, 5)) == [0, 1, 2, 3, 4]
 
 
-def test_a_crash_is_an_exception_after_what_was_sent():
-    found = []
+def test_a_crash_is_an_exception_after_what_was_sent() -> None:
+    found: list[int] = []
     with pytest.raises(CrashedError, match="SIGSEGV"):
         found.extend(isolated(crash_after, 2))
     with pytest.raises(CrashedError, match="exit code 3"):
         list(isolated(leave))
 
 
-def test_exceptions_come_through_whole():
+def test_exceptions_come_through_whole() -> None:
     items = isolated(complain, "file")
     assert next(items) == "file"
     with pytest.raises(UnreadableFileError, match="file: is no good") as caught:
@@ -56,12 +58,12 @@ def test_exceptions_come_through_whole():
     assert caught.value.path == "file"
 
 
-def test_an_end_of_file_is_no_crash():
+def test_an_end_of_file_is_no_crash() -> None:
     with pytest.raises(EOFError, match="of another file"):
         list(isolated(end_of_file))
 
 
-def test_a_script_needs_no_guard(tmp_path):
+def test_a_script_needs_no_guard(tmp_path: Path) -> None:
     """Unlike with multiprocessing, which would run it again."""
     script = tmp_path / "script.py"
     lines = (
@@ -74,7 +76,7 @@ def test_a_script_needs_no_guard(tmp_path):
     assert found.stdout == "6\n"
 
 
-def test_the_process_ends_with_whoever_asked():
+def test_the_process_ends_with_whoever_asked() -> None:
     items = isolated(numbers, 10**9)
     assert [next(items) for _ in range(3)] == [0, 1, 2]
     items.close()

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from generation.config import make_process
 from generation.detector import load_card
 from generation.processes import processes
 from ml import registry
+from ml.family import Family
 from ml.registry import FAMILIES, added_families, family, score
 from ml.scores import SCORES, Score
 
@@ -36,11 +38,11 @@ def _forgotten() -> Iterator[None]:
         cached.cache_clear()
 
 
-def drop(package: object, file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def drop(package: ModuleType, file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a file into a package, without touching the repository."""
     folder.mkdir(exist_ok=True)
     shutil.copy(file, folder)
-    monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])  # type: ignore[attr-defined]
+    monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
 
 
 def install(folder: Path, group: str, name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +56,8 @@ def install(folder: Path, group: str, name: str, value: str, monkeypatch: pytest
 
 def brightest(image_NCHW: torch.Tensor, output: Any) -> torch.Tensor:
     """A score that a contributor adds to ml/scores.py, for a model that does not know of it."""
-    return output.reconstruction.amax((1, 2, 3))
+    reconstruction_NCHW: torch.Tensor = output.reconstruction
+    return reconstruction_NCHW.amax((1, 2, 3))
 
 
 def test_a_model_with_a_score_in_one_file(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +155,7 @@ def test_plug_ins_do_not_replace_what_is_there(tmp_path: Path, monkeypatch: pyte
 
 
 def test_nothing_is_added_here() -> None:
-    assert in_package(ml.models, "FAMILY", registry.Family) == {}
+    assert in_package(ml.models, "FAMILY", Family) == {}
     assert installed("darktrigger.nobody", object) == {}
 
 

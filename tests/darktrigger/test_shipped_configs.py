@@ -9,6 +9,7 @@ from darktrigger.chain.config import ChainConfig
 from darktrigger.config import load_config, read_yaml
 from darktrigger.pretrained import pretrained_models
 from ml.config import run_config
+from ml.models.pair import PairTraining
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 TRAININGS = [
@@ -27,6 +28,7 @@ def test_trainings(path: Path) -> None:
 
 def test_the_recipe_of_a_codae_with_a_partner() -> None:
     config = run_config("pair", read_yaml(CONFIGS / "codae-pair.yaml"), "codae-pair.yaml")
+    assert isinstance(config.training, PairTraining)
     assert len(config.training.kept) == len(config.model.members)
 
 

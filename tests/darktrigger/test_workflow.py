@@ -17,7 +17,7 @@ from darktrigger.config import validate
 ROOT = Path(__file__).parents[2]
 
 
-def snakemake(*arguments: str | Path) -> str:
+def snakemake(*arguments: str | int | Path) -> str:
     program = os.environ.get("SNAKEMAKE") or shutil.which("snakemake")
     if program is None:
         pytest.skip("needs snakemake (the extra 'workflow')")

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import awkward as ak
 import numpy as np
@@ -15,6 +16,7 @@ from darktrigger.cli import app, main
 from darktrigger.errors import DarktriggerError, InputFileError
 from imaging.config import ImagingConfig, Selection
 from imaging.convert import convert
+from imaging.events import build_images
 from imaging.image_file import read_image_file, read_metadata
 from imaging.sample import Sample
 
@@ -135,9 +137,7 @@ def test_a_file_that_vanishes_half_way(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(InputFileError, match=r"second\.root: no such file"):
         convert([str(first), str(second)], output, Sample(), ImagingConfig(), advance=lambda _: second.unlink())
 
-    build_images = imaging.convert.build_images
-
-    def cut_the_file(*arguments: object) -> object:
+    def cut_the_file(*arguments: Any) -> object:
         with first.open("r+b") as stream:
             stream.truncate(size // 3)
         return build_images(*arguments)

@@ -18,6 +18,7 @@ HT = {"ScalarHT.HT"}
 def test_the_papers_card_wins_over_the_stock_one() -> None:
     branches = find_branches(PAPER | STOCK | HT | {"Event.Weight"}, BranchOverride(), "f.root")
     assert branches.trk.e_t == "Track_PUcorr.PT"
+    assert branches.hcal is not None
     assert branches.hcal.numerator is None
     assert branches.weight == "Event.Weight"
 
@@ -34,6 +35,8 @@ def test_vertices_are_found_or_named() -> None:
 
 def test_stock_towers_are_shared_and_tracks_lose_pileup() -> None:
     branches = find_branches(STOCK | HT, BranchOverride(), "f.root")
+    assert branches.ecal is not None
+    assert branches.hcal is not None
     assert (branches.ecal.numerator, branches.hcal.numerator) == ("Tower.Eem", "Tower.Ehad")
     assert branches.trk.pileup == "Track.IsPU"
     assert branches.weight is None
@@ -41,7 +44,9 @@ def test_stock_towers_are_shared_and_tracks_lose_pileup() -> None:
 
 
 def test_particle_flow_is_the_last_resort() -> None:
-    assert find_branches(PARTICLE_FLOW | HT, BranchOverride(), "f.root").ecal.e_t == "EFlowPhoton.ET"
+    ecal = find_branches(PARTICLE_FLOW | HT, BranchOverride(), "f.root").ecal
+    assert ecal is not None
+    assert ecal.e_t == "EFlowPhoton.ET"
 
 
 def test_missing_branches_are_named_with_what_was_found() -> None:

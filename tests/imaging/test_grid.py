@@ -13,7 +13,7 @@ units = st.floats(0, 1, exclude_max=True, width=32)
 def test_pixel_contains_its_point(grid: Grid, eta_unit: float, phi_unit: float) -> None:
     eta = np.float32((2 * eta_unit - 1) * grid.eta_max)
     phi = np.float32((2 * phi_unit - 1) * np.pi)
-    if not grid.contains(eta) or abs(float(phi)) > np.pi:
+    if not grid.contains(np.array([eta]))[0] or abs(float(phi)) > np.pi:
         return
     eta_bin, phi_bin = divmod(int(grid.pixel(np.array([eta]), np.array([phi]))[0]), grid.n_phi)
     ulp = 1e-12

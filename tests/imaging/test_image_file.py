@@ -1,5 +1,5 @@
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,8 @@ def test_columns_are_those_of_the_contract(image_file: Path) -> None:
 def test_a_file_that_is_older_than_a_column_has_zeros_there(image_file: Path, tmp_path: Path) -> None:
     old = tmp_path / "old.parquet"
     pq.write_table(pq.read_table(image_file).drop_columns("n_vertices"), old)
-    assert_same(read_image_file(old), replace(read_image_file(image_file), n_vertices=0 * read_image_file(old).entry))
+    zeros = np.zeros_like(read_image_file(old).entry, dtype=np.uint32)
+    assert_same(read_image_file(old), replace(read_image_file(image_file), n_vertices=zeros))
     broken = pq.read_table(image_file)
     index = broken.schema.get_field_index("n_vertices")
     pq.write_table(broken.set_column(index, "n_vertices", broken["ht"]), old)
@@ -130,7 +131,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     ],
 )
 def test_impossible_values_are_refused(tmp_path: Path, column: str, values: list[list[float]], cause: str) -> None:
-    row: dict[str, list[object]] = {f"{name}_{what}": [[1]] for name in CHANNELS for what in ("bin", "et")}
+    row: dict[str, Sequence[object]] = {f"{name}_{what}": [[1]] for name in CHANNELS for what in ("bin", "et")}
     row |= {name: [1] for name in COLUMNS} | {column: values}
     pq.write_table(pa.table(row, schema=SCHEMA), tmp_path / "f.parquet")
     with pytest.raises(BadValueError, match=cause):

@@ -6,6 +6,7 @@ import awkward as ak
 import numpy as np
 import pytest
 import uproot
+from numpy.typing import NDArray
 
 from imaging.config import ImagingConfig
 from imaging.convert import convert
@@ -14,15 +15,17 @@ from imaging.grid import FINE, HCAL
 from imaging.image_file import read_image_file
 from imaging.sample import Sample
 
+Edges = tuple[NDArray[np.float64], NDArray[np.float64]]
 FINE_EDGES = (np.linspace(-143 * 0.01745, 143 * 0.01745, 287), np.linspace(-np.pi, np.pi, 361))
 HCAL_EDGES = (np.linspace(-29 * 0.08725, 29 * 0.08725, 59), np.linspace(-np.pi, np.pi, 73))
 
 
-def binned(events: ak.Array, entry: int, collection: str, edges: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+def binned(events: ak.Array, entry: int, collection: str, edges: Edges) -> NDArray[np.float64]:
     """One event's deposits in a plain numpy histogram, in double precision."""
     names = ("PT", "EtaOuter", "PhiOuter") if "Track" in collection else ("ET", "Eta", "Phi")
     e_t, eta, phi = (np.asarray(events[f"{collection}.{name}"][entry], dtype=np.float64) for name in names)
-    return np.histogram2d(eta, phi, bins=edges, weights=e_t)[0]
+    sums: NDArray[np.float64] = np.histogram2d(eta, phi, bins=edges, weights=e_t)[0]
+    return sums
 
 
 @pytest.mark.parametrize("name", ["qcd", "suep1000", "svj3100"])

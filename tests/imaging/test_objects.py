@@ -1,6 +1,7 @@
 """Objects of real Delphes files, of events made by hand, and of the challenge's files."""
 
 from pathlib import Path
+from typing import Any
 
 import awkward as ak
 import h5py
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 
 from darktrigger.errors import BadValueError, MissingBranchError, UnreadableFileError
 from imaging.dense import model_input
+from imaging.events import Cutflow
 from imaging.image_source import open_images
 from imaging.objects.branches import ObjectConfig, ObjectOverride, find_object_branches
 from imaging.objects.cli import app
@@ -18,6 +20,7 @@ from imaging.objects.convert import ObjectImagingConfig, convert_objects
 from imaging.objects.events import build_objects
 from imaging.objects.layout import N_INPUTS, SLOTS, slot_range
 from imaging.objects.object_file import is_object_file, iterate_object_file, read_object_files, read_object_metadata
+from imaging.objects.object_set import ObjectSet
 from imaging.sample import Sample
 
 JAGGED = {
@@ -38,7 +41,7 @@ JAGGED = {
 }
 
 
-def build(changes=None, **config):
+def build(changes: dict[str, Any] | None = None, **config: Any) -> tuple[ObjectSet, Cutflow]:
     arrays = {
         name: ak.values_astype(ak.Array(values), np.float32) for name, values in (JAGGED | (changes or {})).items()
     }

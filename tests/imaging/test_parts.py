@@ -16,6 +16,7 @@ from darktrigger.run_report import RunReport
 from imaging.config import ImagingConfig, Selection
 from imaging.convert import convert
 from imaging.image_file import read_metadata
+from imaging.parts import Part, Piece, make_part
 from imaging.preprocess import look_at
 from imaging.production import Limits
 from imaging.sample import Sample
@@ -136,9 +137,8 @@ def test_limits(paths: list[str], tmp_path: Path) -> None:
 def test_a_file_that_changes_while_it_is_read(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "qcd.root"
     path.write_bytes((data / "qcd.root").read_bytes())
-    make_part = imaging.production.make_part
 
-    def swap(piece: imaging.production.Piece) -> imaging.production.Part:
+    def swap(piece: Piece) -> Part:
         part = make_part(piece)
         path.write_bytes((data / "svj3100.root").read_bytes())
         return part

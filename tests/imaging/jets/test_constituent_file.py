@@ -6,6 +6,7 @@
 
 import importlib.util
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -135,9 +136,9 @@ def write_plain(path: Path, values: np.ndarray) -> None:
         (lambda path: write_plain(path, np.full((2, 3, 4), np.nan)), BadValueError, "not finite in rows 0 to 1"),
     ],
 )
-def test_bad_files(tmp_path: Path, spoil: object, error: type[InputFileError], cause: str) -> None:
+def test_bad_files(tmp_path: Path, spoil: Callable[[Path], object], error: type[InputFileError], cause: str) -> None:
     path, output = tmp_path / "bad.h5", tmp_path / "out" / "jets.parquet"
-    spoil(path)  # type: ignore[operator]
+    spoil(path)
     with pytest.raises(error, match=f"{path}: .*{cause}"):
         convert_jets([str(path)], output, JetSample(), WIDE)
     assert not output.parent.exists() or list(output.parent.iterdir()) == []

@@ -1,5 +1,6 @@
 """From files to the jet image file: branches, bad input, the command line."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import awkward as ak
@@ -130,7 +131,7 @@ def write_towers(path: Path, *, drop: str = "", bad: float = 100.0) -> None:
         file["Delphes"].extend(rows)
 
 
-CASES = {
+CASES: dict[str, tuple[Callable[[Path], object], str]] = {
     "absent": (lambda path: None, "no such file"),
     "not ROOT": (lambda path: path.write_bytes(b"PAR1 this is no ROOT file"), "is not a ROOT file"),
     "missing branch": (

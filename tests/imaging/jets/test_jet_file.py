@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -109,7 +110,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     ],
 )
 def test_impossible_values_are_refused(tmp_path: Path, column: str, values: list[list[float]], cause: str) -> None:
-    row: dict[str, list[object]] = {"jet_bin": [[1]], "jet_pt": [[1.0]]}
+    row: dict[str, Sequence[object]] = {"jet_bin": [[1]], "jet_pt": [[1.0]]}
     row |= {name: [1] for name in JET_COLUMNS} | {column: values}
     pq.write_table(pa.table(row, schema=JET_SCHEMA), tmp_path / "f.parquet")
     with pytest.raises(BadValueError, match=cause):
