@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 #: Batches that a loading process keeps ready.
 _AHEAD = 8
+
+
+class Indexed(Protocol):
+    """Batches that are made when asked for."""
+
+    def __len__(self) -> int:
+        """Number of batches."""
+
+    def __getitem__(self, index: int, /) -> Any:
+        """One batch.
+
+        Raises
+        ------
+        IndexError
+            There is none.
+        """
 
 
 def accelerator() -> torch.device:
@@ -23,7 +38,7 @@ def evaluation_batch(device: torch.device) -> int:
     return 16 if device.type == "cpu" else 512
 
 
-def loaded(batches: Sequence[Any], device: torch.device) -> Any:
+def loaded(batches: Indexed, device: torch.device) -> Any:
     """The same batches in the same order; for an accelerator, made by a process beside while it computes."""
     if device.type == "cpu":
         return batches

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from imaging.config import ImagingConfig
@@ -34,7 +35,7 @@ def codae_names(encoder: str, mask_encoder: str, stages: int = 4) -> dict[str, s
     return names
 
 
-def state_dict(arrays: Mapping[str, np.ndarray], names: Mapping[str, str]) -> dict[str, Tensor]:
+def state_dict(arrays: Mapping[str, NDArray[Any]], names: Mapping[str, str]) -> dict[str, Tensor]:
     """State dict from Keras weights: kernels as (out, in, height, width), norms as weight and bias."""
     parameters = {
         "kernel": "weight",
@@ -62,7 +63,7 @@ def state_dict(arrays: Mapping[str, np.ndarray], names: Mapping[str, str]) -> di
 
 
 @pytest.fixture(scope="session")
-def keras_state() -> Callable[[Mapping[str, np.ndarray], Mapping[str, str]], dict[str, Tensor]]:
+def keras_state() -> Callable[[Mapping[str, NDArray[Any]], Mapping[str, str]], dict[str, Tensor]]:
     """State dict from Keras weights and the torch module path of each Keras layer."""
     return state_dict
 
@@ -86,10 +87,10 @@ def assert_parity() -> Callable[[Any, Any], None]:
 
 
 @pytest.fixture(scope="session")
-def keras_codae(shared: Path) -> Callable[[str], tuple[CoDAE, Mapping[str, np.ndarray]]]:
+def keras_codae(shared: Path) -> Callable[[str], tuple[CoDAE, Mapping[str, NDArray[Any]]]]:
     """Load a parity file: the model with its weights, and its arrays."""
 
-    def load(name: str) -> tuple[CoDAE, Mapping[str, np.ndarray]]:
+    def load(name: str) -> tuple[CoDAE, Mapping[str, NDArray[Any]]]:
         arrays = np.load(shared / "parity" / name)
         model = CoDAE(CoDAEConfig())
         names = codae_names("encoder1", "encoder2") | {"encoder1/latents": "encoder.latents"}

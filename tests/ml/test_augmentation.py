@@ -1,28 +1,31 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from imaging.dense import coarse_e_t, fine
 from imaging.image_file import read_image_file
 from ml.augmentation import COMBINATIONS, ROTATIONS, Augmentation, augment, augment_sparse, draw
 
 
-def images(seed, n=5):
+def images(seed: int, n: int = 5) -> Tensor:
     return torch.rand(n, 2, 72, 58, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.parametrize(("shift", "row"), [(-8, 2), (8, 18), (-16, 66), (0, 10)])
-def test_rotation_moves_rows_and_wraps(shift, row):
+def test_rotation_moves_rows_and_wraps(shift: int, row: int) -> None:
     image_NCHW = torch.zeros(1, 1, 72, 58)
     image_NCHW[0, 0, 10, 7] = 1
     moved_NCHW = augment(image_NCHW, Augmentation(torch.tensor([False]), torch.tensor([shift])))
     assert moved_NCHW[0, 0].nonzero().tolist() == [[row, 7]]
 
 
-def test_flip_mirrors_eta_of_its_own_image_only():
+def test_flip_mirrors_eta_of_its_own_image_only() -> None:
     image_NCHW = torch.zeros(2, 1, 72, 58)
     image_NCHW[:, 0, 3, 0] = 1
     flipped_NCHW = augment(image_NCHW, Augmentation(torch.tensor([True, False]), torch.tensor([0, 0])))
@@ -31,7 +34,7 @@ def test_flip_mirrors_eta_of_its_own_image_only():
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**32))
-def test_pixels_are_preserved_and_rotation_inverts(seed):
+def test_pixels_are_preserved_and_rotation_inverts(seed: int) -> None:
     image_NCHW = images(seed)
     augmentation = draw(len(image_NCHW), torch.Generator().manual_seed(seed))
     augmented_NCHW = augment(image_NCHW, augmentation)
@@ -41,7 +44,7 @@ def test_pixels_are_preserved_and_rotation_inverts(seed):
     assert torch.equal(back, image_NCHW)
 
 
-def test_draws_all_combinations_evenly():
+def test_draws_all_combinations_evenly() -> None:
     flip, shift = draw(7000, torch.Generator().manual_seed(1))
     counts = [((flip == f) & (shift.sign() == s)).sum().item() for f, s in COMBINATIONS]
     assert sum(counts) == 7000
@@ -49,16 +52,16 @@ def test_draws_all_combinations_evenly():
     assert set(shift.abs().tolist()) == {0, *ROTATIONS}
 
 
-def test_draw_depends_on_the_generator_alone():
+def test_draw_depends_on_the_generator_alone() -> None:
     first, again = (draw(50, torch.Generator().manual_seed(3)) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
 
 
-def test_empty_batch():
+def test_empty_batch() -> None:
     assert augment(torch.zeros(0, 1, 72, 58), draw(0, torch.Generator())).shape == (0, 1, 72, 58)
 
 
-def test_fine_images_turn_and_flip_as_their_coarse_ones(background):
+def test_fine_images_turn_and_flip_as_their_coarse_ones(background: Path) -> None:
     """All five combinations: fine images, augmented and then summed, are the augmented coarse ones."""
     events = read_image_file(background).images[np.arange(10)]
     drawn = draw(10, torch.Generator().manual_seed(4))

@@ -1,16 +1,18 @@
+from pathlib import Path
+
 import onnx
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from ml.cli import app
 from ml.run_folder import read_config
 
 
-def invoke(*arguments):
+def invoke(*arguments: object) -> Result:
     runner = CliRunner(env={"COLUMNS": "240"})
     return runner.invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
 
 
-def test_train_resume_and_export(background, tmp_path):
+def test_train_resume_and_export(background: Path, tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text(
         "model: {filters: [8, 8], groups: 2}\ntraining: {batch_size: 16, validation_fraction: 0.2, epochs: 9}\n"
@@ -28,6 +30,6 @@ def test_train_resume_and_export(background, tmp_path):
     assert [output.name for output in onnx.load(model).graph.output] == ["z1", "z2", "reconstruction"]
 
 
-def test_help_gives_defaults():
+def test_help_gives_defaults() -> None:
     assert "the paper's for the model, or as configured" in invoke("train", "--help").output
     assert "fp32" in invoke("export", "--help").output

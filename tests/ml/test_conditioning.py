@@ -1,16 +1,19 @@
 """The conditionings against what algorithm 2 of the CoDAE paper says, values and gradients."""
 
+from collections.abc import Callable
+
 import numpy as np
 import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
-from ml.conditioning import CONDITIONINGS
+from ml.conditioning import CONDITIONINGS, ConditioningName
 from ml.export import Scorer, to_onnx
 from ml.models.codae import CoDAE, CoDAEConfig
 
-APPLY = {
+APPLY: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "scale": lambda x, maps: x * maps,
     "bias": lambda x, maps: x + maps,
     "affine": lambda x, maps: x * maps[:, :6] + maps[:, 6:],
@@ -18,12 +21,12 @@ APPLY = {
 }
 
 
-def random(*shape, seed=0):
+def random(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).requires_grad_()
 
 
 @pytest.mark.parametrize("name", CONDITIONINGS)
-def test_conditioning(name):
+def test_conditioning(name: ConditioningName) -> None:
     x_NCHW, z_NK = random(3, 6, 5, 4), random(3, 2, seed=1)
     layer = CONDITIONINGS[name](2, 6, 5, 4)
     y, x = torch.meshgrid(torch.linspace(-1, 1, 5), torch.linspace(-1, 1, 4), indexing="ij")
@@ -32,6 +35,7 @@ def test_conditioning(name):
     found = layer(x_NCHW, z_NK)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
     assert found.shape[1] == layer.out_channels
+    assert layer.conv.bias is not None
     inputs = (x_NCHW, z_NK, layer.conv.weight, layer.conv.bias)
     weight = torch.randn(found.shape, generator=torch.Generator().manual_seed(9))
     gradients = [torch.autograd.grad((result * weight).sum(), inputs) for result in (found, expected)]
@@ -40,7 +44,7 @@ def test_conditioning(name):
 
 
 @pytest.mark.parametrize("name", CONDITIONINGS)
-def test_every_latent_moves_the_reconstruction(name):
+def test_every_latent_moves_the_reconstruction(name: ConditioningName) -> None:
     model = CoDAE(CoDAEConfig(filters=(8, 8), groups=2, z_channels=4, conditioning=name))
     model.reset_parameters(torch.Generator().manual_seed(1))
     z_m_NK = random(2, 2)
@@ -51,7 +55,7 @@ def test_every_latent_moves_the_reconstruction(name):
 
 
 @pytest.mark.parametrize("name", ["bias", "concatenation", "affine"])
-def test_export(name):
+def test_export(name: ConditioningName) -> None:
     model = CoDAE(CoDAEConfig(filters=(8,), groups=2, z_channels=4, conditioning=name))
     scorer = Scorer(model, ["bce"]).eval()
     exported = onnxruntime.InferenceSession(to_onnx(scorer, "coarse mask").SerializeToString())

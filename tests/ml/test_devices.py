@@ -1,5 +1,7 @@
 """What is particular to accelerators; the trainings of the other tests run on one where there is one."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 
@@ -7,7 +9,7 @@ from ml.data import PlainBatches, load_background
 from ml.devices import evaluation_batch, loaded
 
 
-def test_batches_of_a_process_beside_are_the_same_in_the_same_order(background):
+def test_batches_of_a_process_beside_are_the_same_in_the_same_order(background: Path) -> None:
     data = load_background([background], "coarse mask")
     batches = PlainBatches(data, np.arange(len(data)), batch_size=16)
     # Any device but the CPU; nothing is put there.
@@ -16,7 +18,7 @@ def test_batches_of_a_process_beside_are_the_same_in_the_same_order(background):
     assert all(torch.equal(one, other) for one, other in zip(found, batches, strict=True))
 
 
-def test_a_cpu_takes_the_batches_as_they_are():
+def test_a_cpu_takes_the_batches_as_they_are() -> None:
     batches = [torch.zeros(1)]
     assert loaded(batches, torch.device("cpu")) is batches
     assert evaluation_batch(torch.device("cpu")) < evaluation_batch(torch.device("cuda"))

@@ -1,6 +1,12 @@
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 from torch.distributions import Dirichlet, Normal, kl_divergence
 
 from darktrigger.config import validate
@@ -25,7 +31,11 @@ NAMES = {
 }
 
 
-def test_parity_dirichlet(shared, keras_state, assert_parity):
+def test_parity_dirichlet(
+    shared: Path,
+    keras_state: Callable[[Mapping[str, NDArray[Any]], Mapping[str, str]], dict[str, Tensor]],
+    assert_parity: Callable[[Any, Any], None],
+) -> None:
     arrays = np.load(shared / "parity" / "dirichlet_parity.npz")
     model = DirichletVAE(DirichletConfig())
     model.load_state_dict(keras_state(arrays, NAMES))
@@ -50,24 +60,24 @@ def test_parity_dirichlet(shared, keras_state, assert_parity):
     assert DirichletConfig().kl_weight == arrays["alpha"]
 
 
-def images(n=4, dtype=torch.float32):
+def images(n: int = 4, dtype: torch.dtype = torch.float32) -> Tensor:
     return (torch.rand(n, 1, 72, 58, generator=torch.Generator().manual_seed(0)) < 0.03).to(dtype)
 
 
-def small():
+def small() -> DirichletVAE:
     model = DirichletVAE(DirichletConfig(units=16))
     model.reset_parameters(torch.Generator().manual_seed(1))
     return model.eval()
 
 
-def test_parameter_count():
+def test_parameter_count() -> None:
     # The paper says 2M; the two running averages of each hidden unit are no parameters of torch.
     model = DirichletVAE(DirichletConfig())
     counts = [sum(p.numel() for p in part.parameters()) for part in (model.encoder, model.decoder)]
     assert counts == [2_143_238 - 2 * 512, 12_528]
 
 
-def test_encoder_sees_normalised_images():
+def test_encoder_sees_normalised_images() -> None:
     model = small()
     once, scaled = model(images()), model(3 * images())
     torch.testing.assert_close(scaled.z_m, once.z_m)
@@ -76,14 +86,14 @@ def test_encoder_sees_normalised_images():
     torch.testing.assert_close(once.reconstruction.sum((1, 2, 3)), images().sum((1, 2, 3)))
 
 
-def test_divergences_are_those_of_torch():
+def test_divergences_are_those_of_torch() -> None:
     output = small()(images())
     q, p = (Normal(each.mean, (0.5 * each.log_variance).exp()) for each in (output.posterior, output.prior))
     torch.testing.assert_close(output.kl_r, kl_divergence(q, p).sum(1))
     torch.testing.assert_close(output.kl_f, kl_divergence(p, q).sum(1))
 
 
-def test_loss():
+def test_loss() -> None:
     output = small()(images())
     image_NCHW = images() / images().sum((1, 2, 3), keepdim=True)
     # For a pixel x log x -> 0; the clipped ones add 4176 * 1e-7 * log at most.
@@ -91,7 +101,7 @@ def test_loss():
     torch.testing.assert_close(loss(images(), output), expected, rtol=0, atol=0.005)
 
 
-def test_prior_is_near_the_dirichlet_distribution():
+def test_prior_is_near_the_dirichlet_distribution() -> None:
     # Means of the log-ratios of a Dirichlet distribution, which the approximation keeps in order and sign.
     prior = laplace_approximation((1.0, 0.25, 0.1))
     sample = Dirichlet(torch.tensor([1.0, 0.25, 0.1], dtype=torch.float64)).sample((1000,))
@@ -100,12 +110,12 @@ def test_prior_is_near_the_dirichlet_distribution():
     assert prior.mean.sum().item() == pytest.approx(0, abs=1e-6)
 
 
-def test_batch_goes_through_whole():
+def test_batch_goes_through_whole() -> None:
     assert Reconstruction(small(), loss, TrainingConfig()).micro_batch == 128
     with pytest.raises(TrainingError, match=r"training\.micro_batch: the model normalises over the batch.*found 8"):
         Reconstruction(small(), loss, TrainingConfig(micro_batch=8))
 
 
-def test_concentration_has_three_entries():
+def test_concentration_has_three_entries() -> None:
     with pytest.raises(ConfigError, match="concentration"):
         validate(DirichletConfig, {"concentration": [1.0, 0.25]}, "test")

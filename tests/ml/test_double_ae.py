@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import onnxruntime
@@ -16,12 +16,12 @@ from imaging.objects.branches import ObjectConfig
 from imaging.objects.layout import N_INPUTS
 from imaging.objects.object_file import ObjectMetadata, write_object_file
 from imaging.objects.object_set import ObjectSet
-from ml.config import run_config
+from ml.config import RunConfig, run_config
 from ml.decorrelated import Decorrelated
 from ml.decorrelation import ClosureConfig, ClosurePenalty, Constrained, DiscoPenalty, non_closure
 from ml.disco import distance_correlation
 from ml.export import export_run
-from ml.models.double_ae import DoubleAE, DoubleAEConfig, DoubleAETraining, ObjectScale
+from ml.models.double_ae import DenseAutoEncoder, DoubleAE, DoubleAEConfig, DoubleAETraining, ObjectScale
 from ml.run_folder import load_model
 from ml.training import train
 
@@ -60,7 +60,7 @@ def objects(tmp_path: Path) -> Path:
     return write(tmp_path / "objects.parquet", make_objects(60))
 
 
-def config(model=None, **training):
+def config(model: dict[str, object] | None = None, **training: object) -> RunConfig[Any]:
     defaults = {"epochs": 3, "batch_size": 20, "micro_batch": 7, "validation_fraction": 0.2}
     return run_config("double-ae", {"model": model or SMALL, "training": defaults | training})
 
@@ -70,6 +70,7 @@ def test_parity_doubleae(shared: Path) -> None:
     model = DoubleAE(DoubleAEConfig(scale=ObjectScale(pt=1, eta=1, phi=1)))
     assert sum(parameter.numel() for parameter in model.parameters()) == 2 * 115_520
     for number, member in enumerate(model.members, start=1):
+        assert isinstance(member, DenseAutoEncoder)
         layers = [layer for layer in (*member.encoder, *member.decoder) if isinstance(layer, torch.nn.Linear)]
         for index, layer in enumerate(layers):
             layer.weight.data = torch.from_numpy(arrays[f"ae{number}/dense{index}/kernel"].T.copy())
@@ -77,6 +78,7 @@ def test_parity_doubleae(shared: Path) -> None:
     with torch.inference_mode():
         output = model(x)
         for number, member in enumerate(model.members, start=1):
+            assert isinstance(member, DenseAutoEncoder)
             np.testing.assert_allclose(member.encoder(x), arrays[f"latent{number}"], atol=1e-5)
             np.testing.assert_allclose(member(x), arrays[f"reco{number}"], atol=1e-5)
             np.testing.assert_allclose(output.score[:, number - 1], arrays[f"mse{number}"], atol=1e-6)
@@ -106,7 +108,7 @@ def test_gradient_in_two_passes_is_that_of_the_whole_batch() -> None:
         def step(self) -> None:
             captured.extend(parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None)
 
-    module.optimizers = Stop  # type: ignore[method-assign]
+    module.optimizers = Stop  # type: ignore[assignment,method-assign]
     module.log = lambda *_, **__: None  # type: ignore[method-assign]
     module.training_step(x, 0)
     for found, wanted in zip(captured, expected, strict=True):
@@ -130,13 +132,15 @@ def test_train_export_and_scores(objects: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("objective", [{"kind": "disco"}, {"kind": "constrained"}])
-def test_resumed_run_equals_an_uninterrupted_one(objective, objects, tmp_path, monkeypatch) -> None:
+def test_resumed_run_equals_an_uninterrupted_one(
+    objective: dict[str, object], objects: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = config(objective=objective)
     train("double-ae", [objects], tmp_path / "whole", settings)
     with monkeypatch.context() as patch:
         original, steps = Decorrelated.training_step, iter(range(100))
 
-        def training_step(self, *args):
+        def training_step(self: Decorrelated, *args: Any) -> None:
             if next(steps) == 5:
                 raise KeyboardInterrupt
             original(self, *args)
@@ -153,7 +157,7 @@ def test_decorrelation_is_learned(tmp_path: Path) -> None:
     path = write(tmp_path / "many.parquet", make_objects(600, seed=3))
     found = {}
     for weight in (0, 100):
-        settings = {"epochs": 15, "batch_size": 480, "micro_batch": 480, "learning_rate": 0.01}
+        settings: dict[str, Any] = {"epochs": 15, "batch_size": 480, "micro_batch": 480, "learning_rate": 0.01}
         train(
             "double-ae",
             [path],

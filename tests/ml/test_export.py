@@ -1,10 +1,12 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from darktrigger.errors import ConfigError, UnreadableFileError
 from imaging.dense import coarse_mask
@@ -15,32 +17,32 @@ from ml.models.codae import SCORES
 from ml.run_folder import load_model, read_record
 
 
-def session(path):
+def session(path: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-def run(path, image_NCHW):
+def run(path: Path, image_NCHW: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
     model = session(path)
     names = [output.name for output in model.get_outputs()]
     return dict(zip(names, model.run(names, {"image": image_NCHW}), strict=True))
 
 
 @pytest.fixture(scope="module")
-def exported(trained_run, tmp_path_factory):
+def exported(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("export") / "codae.onnx"
     export_run(trained_run, path)
     return path
 
 
 @pytest.fixture(scope="module")
-def images(background):
+def images(background: Path) -> NDArray[np.float32]:
     return coarse_mask(read_image_file(background).images)
 
 
 @pytest.mark.parametrize("n", [0, 1, 64])
-def test_torch_and_onnx_runtime_agree(n, exported, trained_run, images):
+def test_torch_and_onnx_runtime_agree(n: int, exported: Path, trained_run: Path, images: NDArray[np.float32]) -> None:
     image_NCHW = np.resize(images, (n, *images.shape[1:]))
     with torch.inference_mode():
         expected = Scorer(load_model(trained_run), SCORES)(torch.from_numpy(image_NCHW))
@@ -52,7 +54,7 @@ def test_torch_and_onnx_runtime_agree(n, exported, trained_run, images):
         np.testing.assert_allclose(score_N, expected_N, rtol=1e-4, atol=1e-4)
 
 
-def test_metadata(exported, trained_run):
+def test_metadata(exported: Path, trained_run: Path) -> None:
     metadata = json.loads(session(exported).get_modelmeta().custom_metadata_map["darktrigger"])
     calibration, record = read_calibration(trained_run), read_record(trained_run)
     assert metadata["family"] == "codae"
@@ -66,16 +68,18 @@ def test_metadata(exported, trained_run):
     assert {"darktrigger", "torch", "onnx"} <= metadata["versions"].keys()
 
 
-def test_no_trace_of_the_exporting_machine(exported):
+def test_no_trace_of_the_exporting_machine(exported: Path) -> None:
     assert not any(node.metadata_props or node.doc_string for node in onnx.load(exported).graph.node)
     assert b".py" not in exported.read_bytes()
 
 
-def test_latent_scores_need_the_mask_encoder_alone(exported, trained_run, images, tmp_path):
+def test_latent_scores_need_the_mask_encoder_alone(
+    exported: Path, trained_run: Path, images: NDArray[np.float32], tmp_path: Path
+) -> None:
     path = tmp_path / "latents.onnx"
     export_run(trained_run, path, scores=["z1", "z2"])
     n_weights = sum(int(np.prod(tensor.dims)) for tensor in onnx.load(path).graph.initializer)
-    mask_encoder = load_model(trained_run).mask_encoder
+    mask_encoder = load_model(trained_run).get_submodule("mask_encoder")
     assert n_weights <= sum(p.numel() for p in mask_encoder.parameters()) + 100
     found, expected = run(path, images), run(exported, images)
     assert list(found) == ["z1", "z2"]
@@ -87,7 +91,16 @@ def test_latent_scores_need_the_mask_encoder_alone(exported, trained_run, images
     ("precision", "correlation", "shift", "operator"),
     [("fp16", 0.9999, 0.1, "Cast"), ("int8", 0.95, 0.5, "QuantizeLinear")],
 )
-def test_reduced_precision(precision, correlation, shift, operator, exported, trained_run, images, tmp_path):
+def test_reduced_precision(
+    precision: str,
+    correlation: float,
+    shift: float,
+    operator: str,
+    exported: Path,
+    trained_run: Path,
+    images: NDArray[np.float32],
+    tmp_path: Path,
+) -> None:
     path = tmp_path / f"{precision}.onnx"
     export_run(trained_run, path, precision)
     assert operator in {node.op_type for node in onnx.load(path).graph.node}
@@ -99,7 +112,7 @@ def test_reduced_precision(precision, correlation, shift, operator, exported, tr
         assert abs(found[name].mean() - expected[name].mean()) < shift * expected[name].std(), name
 
 
-def test_unknown_scores_and_precisions_are_refused(trained_run, tmp_path):
+def test_unknown_scores_and_precisions_are_refused(trained_run: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="scores: kl_r asked for; expected some of bce"):
         export_run(trained_run, tmp_path / "m.onnx", scores=["kl_r"])
     with pytest.raises(ConfigError, match=r"expected one of fp32, fp16, int8 \(found 'fp8'\)"):
@@ -107,6 +120,6 @@ def test_unknown_scores_and_precisions_are_refused(trained_run, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_folder_without_a_run_is_refused(tmp_path):
+def test_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFileError, match=r"run\.json: cannot be read"):
         export_run(tmp_path, tmp_path / "m.onnx")

@@ -3,6 +3,8 @@
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -14,7 +16,7 @@ from imaging.dense import model_input
 from imaging.image_file import read_image_file
 from ml import registry
 from ml.calibration import read_calibration
-from ml.config import run_config
+from ml.config import RunConfig, run_config
 from ml.events import Labelled
 from ml.export import Scorer, export_run
 from ml.module import Reconstruction
@@ -27,19 +29,19 @@ MODELS = {"convae": {"filters": [8, 6, 4, 4, 2]}, "cct": {"filters": [4, 8]}, "e
 FAMILIES = sorted(MODELS)
 
 
-def config(name, **training):
+def config(name: str, **training: object) -> RunConfig[Any]:
     settings = {"epochs": 2, "batch_size": 8, "validation_fraction": 0.25, "precision": "float32"}
     settings |= {"entries": {"modulo": 2, "keep": [0]}, **training}
     return run_config(name, {"model": MODELS.get(name, {}), "training": settings})
 
 
 @pytest.fixture(scope="module")
-def files(background, signal):
+def files(background: Path, signal: Path) -> dict[str, list[Path]]:
     return {"convae": [background], "cct": [background, signal], "excess": [background]}
 
 
 @pytest.fixture(scope="module")
-def runs(files, tmp_path_factory):
+def runs(files: dict[str, list[Path]], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Run folder of each family."""
     folders = {name: tmp_path_factory.mktemp(name) for name in FAMILIES}
     for name, folder in folders.items():
@@ -47,13 +49,13 @@ def runs(files, tmp_path_factory):
     return folders
 
 
-def history(folder):
+def history(folder: Path) -> list[dict[str, str]]:
     rows = [line.split(",") for line in (folder / "metrics.csv").read_text().splitlines()]
     return [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_training_learns_and_keeps_the_lowest_validation_loss(name, runs):
+def test_training_learns_and_keeps_the_lowest_validation_loss(name: str, runs: dict[str, Path]) -> None:
     rows = history(runs[name])
     losses = [float(row["val_loss"]) for row in rows]
     assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
@@ -62,7 +64,7 @@ def test_training_learns_and_keeps_the_lowest_validation_loss(name, runs):
     assert all((runs[name] / f"curves.{suffix}").stat().st_size for suffix in ("png", "pdf"))
 
 
-def test_recipes():
+def test_recipes() -> None:
     recipe = run_config("convae").training
     assert (recipe.learning_rate, recipe.batch_size, recipe.epochs) == (1e-2, 128, 100)
     assert (recipe.weight_decay, recipe.augmentation) == (0, False)
@@ -71,11 +73,11 @@ def test_recipes():
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_resolved_config_is_read_back(name, runs):
+def test_resolved_config_is_read_back(name: str, runs: dict[str, Path]) -> None:
     assert read_config(runs[name], name) == config(name, epochs=4)
 
 
-def test_record_counts_the_labels(runs, background, signal):
+def test_record_counts_the_labels(runs: dict[str, Path], background: Path, signal: Path) -> None:
     expected = [int((read_image_file(path).entry % 2 == 0).sum()) for path in (background, signal)]
     assert read_record(runs["cct"]).labels == {0: expected[0], 2: expected[1]}
     assert read_record(runs["cct"]).events == sum(expected)
@@ -83,7 +85,7 @@ def test_record_counts_the_labels(runs, background, signal):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_scores_are_calibrated_on_background_alone(name, runs):
+def test_scores_are_calibrated_on_background_alone(name: str, runs: dict[str, Path]) -> None:
     calibration = read_calibration(runs[name])
     assert set(calibration.scores) == set(family(name).scores)
     assert calibration.events == round(read_record(runs[name]).labels[0] * 0.25)
@@ -92,7 +94,9 @@ def test_scores_are_calibrated_on_background_alone(name, runs):
 
 @pytest.mark.parametrize("step", [1, 3])
 @pytest.mark.parametrize("name", FAMILIES)
-def test_resumed_run_equals_an_uninterrupted_one(name, step, files, tmp_path, monkeypatch):
+def test_resumed_run_equals_an_uninterrupted_one(
+    name: str, step: int, files: dict[str, list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class KilledError(Exception):
         pass
 
@@ -101,7 +105,7 @@ def test_resumed_run_equals_an_uninterrupted_one(name, step, files, tmp_path, mo
     with monkeypatch.context() as patch:
         steps, original = iter(range(100)), Reconstruction.optimise
 
-        def optimise(self, *args):
+        def optimise(self: Reconstruction, *args: Any) -> None:
             if next(steps) == step:
                 raise KilledError
             original(self, *args)
@@ -119,14 +123,14 @@ def test_resumed_run_equals_an_uninterrupted_one(name, step, files, tmp_path, mo
 
 
 @pytest.fixture(scope="module")
-def exported(runs, tmp_path_factory):
+def exported(runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("export")
     for name, run in runs.items():
         export_run(run, folder / f"{name}.onnx")
     return {name: folder / f"{name}.onnx" for name in runs}
 
 
-def session(path):
+def session(path: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -134,7 +138,9 @@ def session(path):
 
 @pytest.mark.parametrize("n", [0, 1, 64])
 @pytest.mark.parametrize("name", FAMILIES)
-def test_torch_and_onnx_runtime_agree(name, n, exported, runs, background, signal):
+def test_torch_and_onnx_runtime_agree(
+    name: str, n: int, exported: dict[str, Path], runs: dict[str, Path], background: Path, signal: Path
+) -> None:
     events = [read_image_file(path).images for path in (background, signal)]
     images = np.concatenate([model_input(part, family(name).input_kind) for part in events])
     image_NCHW = np.resize(images, (n, *images.shape[1:]))
@@ -149,7 +155,7 @@ def test_torch_and_onnx_runtime_agree(name, n, exported, runs, background, signa
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_metadata(name, exported, runs):
+def test_metadata(name: str, exported: dict[str, Path], runs: dict[str, Path]) -> None:
     metadata = json.loads(session(exported[name]).get_modelmeta().custom_metadata_map["darktrigger"])
     assert metadata["input"] == {
         "kind": family(name).input_kind,
@@ -171,7 +177,9 @@ def test_metadata(name, exported, runs):
         if (name, precision) != ("excess", "int8")
     ],
 )
-def test_reduced_precision_ranks_events_alike(name, precision, exported, runs, background, tmp_path):
+def test_reduced_precision_ranks_events_alike(
+    name: str, precision: str, exported: dict[str, Path], runs: dict[str, Path], background: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "reduced.onnx"
     export_run(runs[name], path, precision)
     image_NCHW = model_input(read_image_file(background).images, family(name).input_kind)
@@ -185,24 +193,24 @@ def test_reduced_precision_ranks_events_alike(name, precision, exported, runs, b
 
 
 @pytest.mark.parametrize("name", ["codae", "convae"])
-def test_background_families_refuse_signal(name, background, signal, tmp_path):
+def test_background_families_refuse_signal(name: str, background: Path, signal: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=rf"{re.escape(str(signal))}: labels 2 found; .* background only"):
         train(name, [background, signal], tmp_path, config(name))
     assert not (tmp_path / "run.json").exists()
 
 
-def test_supervised_training_asks_for_signal(background, tmp_path):
+def test_supervised_training_asks_for_signal(background: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"takes background .* and signal; found label 0 alone"):
         train("cct", [background], tmp_path, config("cct"))
 
 
-def test_the_paper_recipe_survives_a_high_learning_rate(files, tmp_path):
+def test_the_paper_recipe_survives_a_high_learning_rate(files: dict[str, list[Path]], tmp_path: Path) -> None:
     train("convae", files["convae"], tmp_path, config("convae", learning_rate=0.3, epochs=3))
     state = load_checkpoint(tmp_path / "last.ckpt")["state_dict"]
     assert all(torch.isfinite(tensor).all() for tensor in state.values())
 
 
-def test_a_contaminated_family(background, signal, tmp_path, monkeypatch):
+def test_a_contaminated_family(background: Path, signal: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any family becomes weakly supervised by its training configuration."""
     spec = replace(registry.FAMILIES["codae"], training=ContaminatedTraining)
     monkeypatch.setitem(registry.FAMILIES, "weak", spec)
@@ -223,6 +231,8 @@ def test_a_contaminated_family(background, signal, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["cct", "excess"])
-def test_a_model_that_rebuilds_nothing_has_no_reconstruction_to_export(name, runs, tmp_path):
+def test_a_model_that_rebuilds_nothing_has_no_reconstruction_to_export(
+    name: str, runs: dict[str, Path], tmp_path: Path
+) -> None:
     with pytest.raises(ConfigError, match=f"a {name} rebuilds no image"):
         export_run(runs[name], tmp_path / "m.onnx", reconstruction=True)

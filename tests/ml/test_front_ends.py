@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from imaging.jets.dense import JetInput, jet_image
@@ -8,7 +9,7 @@ from ml.front_ends import EnergyFront, FrontEnd, JetFront, MaskFront
 
 
 @pytest.fixture(scope="module")
-def jets():
+def jets() -> NDArray[np.float32]:
     rng = np.random.default_rng(1)
     images = rng.exponential(10, (4, 1600)).astype(np.float32) * (rng.random((4, 1600)) < 0.02)
     images[3] = 0
@@ -18,7 +19,7 @@ def jets():
 
 @pytest.mark.parametrize("power", [1.0, 0.5, 0.2, 0.01])
 @pytest.mark.parametrize("sigma", [0.0, 1.0, 2.0])
-def test_jet_front_end_is_the_jet_image(power, sigma, jets):
+def test_jet_front_end_is_the_jet_image(power: float, sigma: float, jets: NDArray[np.float32]) -> None:
     front = FrontEnd(JetFront(power=power, sigma=sigma))
     with torch.inference_mode():
         found = front(torch.from_numpy(jets.reshape(-1, 1, 40, 40)))
@@ -28,7 +29,7 @@ def test_jet_front_end_is_the_jet_image(power, sigma, jets):
     assert not found[3].any()
 
 
-def test_event_front_ends_keep_pixels_in_the_unit_interval():
+def test_event_front_ends_keep_pixels_in_the_unit_interval() -> None:
     image = torch.rand(2, 3, 72, 58, generator=torch.Generator().manual_seed(0)) * 300
     bright = FrontEnd(EnergyFront(scale=5, sigma=0))(image)
     torch.testing.assert_close(bright, image / (image + 5))

@@ -3,15 +3,16 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from ml.layers import BatchNorm, ConvBlock, PooledConvBlock, mixes_events, pointwise, same_max_pool, same_padding
 
 
-def random(*shape, seed=0):
+def random(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).requires_grad_()
 
 
-def assert_same(found, expected, *inputs):
+def assert_same(found: Tensor, expected: Tensor, *inputs: Tensor) -> None:
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
     weight = torch.randn(found.shape, generator=torch.Generator().manual_seed(9))
     for one, other in zip(
@@ -25,12 +26,12 @@ def assert_same(found, expected, *inputs):
 @pytest.mark.parametrize(
     ("size", "stride", "expected"), [(72, 2, (0, 1)), (29, 2, (1, 1)), (58, 1, (1, 1)), (5, 2, (1, 1))]
 )
-def test_same_padding(size, stride, expected):
+def test_same_padding(size: int, stride: int, expected: tuple[int, int]) -> None:
     assert same_padding(size, 3, stride) == expected
 
 
 @pytest.mark.parametrize(("height", "width"), [(72, 58), (36, 29), (9, 8)])
-def test_max_pool(height, width):
+def test_max_pool(height: int, width: int) -> None:
     x_NCHW = random(2, 3, height, width)
     (top, bottom), (left, right) = same_padding(height, 3, 2), same_padding(width, 3, 2)
     padded = F.pad(x_NCHW, (left, right, top, bottom), value=float("-inf"))
@@ -38,7 +39,7 @@ def test_max_pool(height, width):
 
 
 @pytest.mark.parametrize("stride", [1, 2])
-def test_conv_block(stride):
+def test_conv_block(stride: int) -> None:
     x_NCHW = random(3, 8, 18, 15)
     block = ConvBlock(8, 16, stride=stride, groups=2)
     torch.nn.init.normal_(block.norm.weight, generator=torch.Generator().manual_seed(1))
@@ -50,7 +51,7 @@ def test_conv_block(stride):
     assert_same(block(x_NCHW), expected, x_NCHW, block.conv.weight, block.norm.weight, block.norm.bias)
 
 
-def test_pooled_block_is_the_block_then_the_pooling():
+def test_pooled_block_is_the_block_then_the_pooling() -> None:
     x_NCHW = random(3, 8, 18, 15)
     block, plain = PooledConvBlock(8, 16, groups=2), ConvBlock(8, 16, groups=2)
     torch.nn.init.normal_(block.norm.weight, generator=torch.Generator().manual_seed(1))
@@ -65,18 +66,20 @@ def test_pooled_block_is_the_block_then_the_pooling():
         torch.testing.assert_close(one, other)
 
 
-def test_pointwise():
+def test_pointwise() -> None:
     x_NCHW, conv = random(3, 8, 5, 4), torch.nn.Conv2d(8, 2, 1)
+    assert conv.bias is not None
     assert_same(pointwise(x_NCHW, conv), conv(x_NCHW), x_NCHW, conv.weight, conv.bias)
 
 
-def test_batch_norm():
+def test_batch_norm() -> None:
     x_NF = random(6, 4)
     layer, reference = BatchNorm(4), torch.nn.BatchNorm1d(4, eps=1e-3, momentum=0.01)
     torch.nn.init.normal_(layer.weight, generator=torch.Generator().manual_seed(1))
     reference.weight.data.copy_(layer.weight)
     assert_same(layer(x_NF), reference(x_NF), x_NF)
     torch.testing.assert_close(layer.mean, reference.running_mean)
+    assert reference.running_var is not None
     # torch keeps a running average of the unbiased variance.
     torch.testing.assert_close(layer.variance, 0.99 + (reference.running_var - 0.99) * 5 / 6)
     layer.eval(), reference.eval()
@@ -84,10 +87,10 @@ def test_batch_norm():
     assert_same(layer(x_NF), reference(x_NF), x_NF)
 
 
-def test_batch_norm_of_a_single_event():
+def test_batch_norm_of_a_single_event() -> None:
     torch.testing.assert_close(BatchNorm(3)(torch.ones(1, 3)), torch.zeros(1, 3))
 
 
-def test_mixing_of_events_is_seen():
+def test_mixing_of_events_is_seen() -> None:
     assert mixes_events(torch.nn.Sequential(torch.nn.Linear(2, 2), BatchNorm(2)))
     assert not mixes_events(torch.nn.Sequential(ConvBlock(2, 2)))

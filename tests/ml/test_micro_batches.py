@@ -1,10 +1,11 @@
 import pytest
 import torch
+from torch import Tensor
 
 from ml.micro_batches import micro_batches
 
 
-def batch(n):
+def batch(n: int) -> Tensor:
     dense = torch.rand(n, 2, 3, 4, generator=torch.Generator().manual_seed(n))
     return dense * (dense > 0.6)
 
@@ -12,14 +13,14 @@ def batch(n):
 @pytest.mark.parametrize(
     ("n", "size", "expected"), [(8, 4, [4, 4]), (9, 4, [3, 3, 3]), (5, 8, [5]), (7, 2, [2, 2, 2, 1])]
 )
-def test_parts_are_even_and_complete(n, size, expected):
+def test_parts_are_even_and_complete(n: int, size: int, expected: list[int]) -> None:
     parts = micro_batches(batch(n), size)
     assert [len(part) for part in parts] == expected
     assert torch.equal(torch.cat(list(parts)), batch(n))
 
 
 @pytest.mark.parametrize(("n", "size"), [(8, 4), (9, 4), (7, 2), (3, 1)])
-def test_sparse_parts_are_the_dense_ones(n, size):
+def test_sparse_parts_are_the_dense_ones(n: int, size: int) -> None:
     dense = batch(n)
     # An event without a pixel, and pixels in any order.
     dense[n // 2] = 0

@@ -1,5 +1,11 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.lib.npyio import NpzFile
+from torch import Tensor
 
 from ml.energy_scores import energy_of
 from ml.models.nae import NAE, NAEConfig
@@ -7,7 +13,7 @@ from ml.models.nae import NAE, NAEConfig
 _DECODER = ("0", "2", "5", "7", "11", "13")
 
 
-def authors_state(arrays):
+def authors_state(arrays: NpzFile) -> dict[str, Tensor]:
     """Our state dict from the authors' arrays: their modules have our positions."""
     state = {}
     for theirs, ours in (("encoder.net", "encoder"), ("decoder.net.net", "decoder")):
@@ -20,7 +26,7 @@ def authors_state(arrays):
     return state
 
 
-def test_parity_nae(shared, assert_parity):
+def test_parity_nae(shared: Path, assert_parity: Callable[[Any, Any], None]) -> None:
     arrays = np.load(shared / "parity" / "nae_parity.npz")
     model = NAE(NAEConfig()).eval()
     model.load_state_dict(authors_state(arrays))
@@ -35,7 +41,7 @@ def test_parity_nae(shared, assert_parity):
     np.testing.assert_allclose(1600 * energy, arrays["energy_sum"], rtol=1e-4)
 
 
-def test_parity_nae_drifts_as_the_original_where_the_iteration_goes_on(shared):
+def test_parity_nae_drifts_as_the_original_where_the_iteration_goes_on(shared: Path) -> None:
     from ml.spectral import advance, hold
 
     arrays = np.load(shared / "parity" / "nae_parity.npz")
@@ -49,5 +55,5 @@ def test_parity_nae_drifts_as_the_original_where_the_iteration_goes_on(shared):
     np.testing.assert_allclose(energy, arrays["energy_call200"], rtol=2e-3)
 
 
-def test_parameter_count():
+def test_parameter_count() -> None:
     assert sum(p.numel() for p in NAE(NAEConfig()).parameters()) == 84_442

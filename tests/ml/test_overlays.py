@@ -1,5 +1,7 @@
 """Overlays of two background events."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from ml.overlays import OverlayConfig, draw_pairs, with_overlays
 
 
 @pytest.mark.parametrize("kind", ["coarse mask", "coarse E_T", "fine"])
-def test_e_t_adds_up_and_masks_unite(kind, background):
+def test_e_t_adds_up_and_masks_unite(kind: str, background: Path) -> None:
     data = load_background([background], kind)
     pairs = np.array([[0, 1], [5, 2]])
     both = with_overlays(data, pairs)
@@ -25,7 +27,7 @@ def test_e_t_adds_up_and_masks_unite(kind, background):
     assert torch.equal(both.dense(every), data.dense(every))
 
 
-def test_mask_of_an_overlay_is_the_overlay_of_the_masks(background):
+def test_mask_of_an_overlay_is_the_overlay_of_the_masks(background: Path) -> None:
     """A teacher that sees masks and a student that sees E_T look at the same overlays."""
     mask, e_t = (load_background([background], kind) for kind in ("coarse mask", "coarse E_T"))
     pairs = draw_pairs(np.arange(len(mask)), OverlayConfig(fraction=1), "training")
@@ -35,7 +37,7 @@ def test_mask_of_an_overlay_is_the_overlay_of_the_masks(background):
 
 
 @given(n=st.integers(2, 50), fraction=st.floats(0, 3), seed=st.integers(0, 2**31 - 1))
-def test_pairs_are_of_different_events_of_the_part(n, fraction, seed):
+def test_pairs_are_of_different_events_of_the_part(n: int, fraction: float, seed: int) -> None:
     rows = 7 + 3 * np.arange(n)
     pairs = draw_pairs(rows, OverlayConfig(fraction=fraction, seed=seed), "training")
     assert pairs.shape == (round(fraction * n), 2)
@@ -43,7 +45,7 @@ def test_pairs_are_of_different_events_of_the_part(n, fraction, seed):
     assert (pairs[:, 0] != pairs[:, 1]).all()
 
 
-def test_pairs_depend_on_seed_and_part_alone():
+def test_pairs_depend_on_seed_and_part_alone() -> None:
     rows = np.arange(100)
     first = draw_pairs(rows, OverlayConfig(), "training")
     assert np.array_equal(first, draw_pairs(rows, OverlayConfig(), "training"))
@@ -51,5 +53,5 @@ def test_pairs_depend_on_seed_and_part_alone():
     assert not np.array_equal(first, draw_pairs(rows, OverlayConfig(), "validation"))
 
 
-def test_a_single_event_has_no_pair():
+def test_a_single_event_has_no_pair() -> None:
     assert draw_pairs(np.array([4]), OverlayConfig(fraction=2), "validation").shape == (0, 2)

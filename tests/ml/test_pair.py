@@ -99,14 +99,16 @@ def test_a_kept_member_stays_as_it_was_while_the_other_learns(
     background: Path, codae_run: Path, tmp_path: Path
 ) -> None:
     members = [{"member": "excess", "score": "missing_e_t"}, {"member": "codae", "score": "sae", "model": SMALL_CODAE}]
-    kept = {"model": {"members": members}, "training": SETTINGS | {"kept": [None, str(codae_run)]}}
+    training = SETTINGS | {"kept": [None, str(codae_run)]}
+    kept = {"model": {"members": members}, "training": training}
     train("pair", [background], tmp_path / "pair", run_config("pair", kept))
-    kept["training"]["epochs"] = 2
+    training["epochs"] = 2
     train("pair", [background], tmp_path / "pair", run_config("pair", kept), resume=True)
     trained, pair = load_model(codae_run), load_model(tmp_path / "pair")
+    assert isinstance(pair, Pair)
     for name, value in pair.members[1].state_dict().items():
         torch.testing.assert_close(value, trained.state_dict()[name], rtol=0, atol=0)
-    other = Pair(PairConfig(members=tuple(MemberConfig(**member) for member in members)))
+    other = Pair(PairConfig(members=tuple(MemberConfig.model_validate(member) for member in members)))
     other.reset_parameters(torch_stream(42, "weights"))
     changed = [
         not torch.equal(value, other.members[0].state_dict()[name])
@@ -132,4 +134,4 @@ def test_what_cannot_be_kept_is_refused(
         MemberConfig(member="excess", score="missing_e_t"),
     )
     with pytest.raises(TrainingError, match=message):
-        keep(Pair(PairConfig(members=members)), [name and codae_run for name in kept])
+        keep(Pair(PairConfig(members=members)), [codae_run if name else None for name in kept])

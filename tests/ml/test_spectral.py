@@ -14,7 +14,7 @@ from ml.spectral import (
 
 
 @pytest.mark.parametrize("layer", [SpectralLinear(7, 5), SpectralConv2d(3, 4), SpectralConvTranspose2d(3, 4)])
-def test_largest_singular_value_becomes_one(layer):
+def test_largest_singular_value_becomes_one(layer: SpectralLinear | SpectralConv2d | SpectralConvTranspose2d) -> None:
     layer.reset_parameters(torch.Generator().manual_seed(0))
     for _ in range(200):
         advance(layer)
@@ -22,7 +22,7 @@ def test_largest_singular_value_becomes_one(layer):
     assert values.max() == pytest.approx(1, rel=1e-4)
 
 
-def test_transposed_convolution_is_torchs_own():
+def test_transposed_convolution_is_torchs_own() -> None:
     layer = SpectralConvTranspose2d(3, 4)
     layer.reset_parameters(torch.Generator().manual_seed(0))
     x_NCHW = torch.randn(2, 3, 6, 5, generator=torch.Generator().manual_seed(1))
@@ -30,8 +30,9 @@ def test_transposed_convolution_is_torchs_own():
     torch.testing.assert_close(layer(x_NCHW), expected)
 
 
-def test_use_changes_nothing_and_held_weights_are_the_same():
-    model = torch.nn.Sequential(SpectralConv2d(1, 4), Slope(), SpectralConv2d(4, 2))
+def test_use_changes_nothing_and_held_weights_are_the_same() -> None:
+    first = SpectralConv2d(1, 4)
+    model = torch.nn.Sequential(first, Slope(), SpectralConv2d(4, 2))
     x_NCHW = torch.randn(2, 1, 6, 6, generator=torch.Generator().manual_seed(1))
     state = {key: value.clone() for key, value in model.state_dict().items()}
     free = model(x_NCHW)
@@ -39,15 +40,15 @@ def test_use_changes_nothing_and_held_weights_are_the_same():
     with holding(model):
         torch.testing.assert_close(model(x_NCHW), free)
         with torch.no_grad():
-            model[0].weight *= 2
+            first.weight.mul_(2)
         # Held is held, until the weights are read anew.
         torch.testing.assert_close(model(x_NCHW), free)
-    assert model[0].held is None
+    assert first.held is None
     advance(model)
-    assert not torch.equal(model[0].u, state["0.u"])
+    assert not torch.equal(first.u, state["0.u"])
 
 
-def test_gradient_passes_the_normalisation():
+def test_gradient_passes_the_normalisation() -> None:
     layer = SpectralLinear(4, 3)
     for _ in range(100):
         advance(layer)

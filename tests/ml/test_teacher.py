@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -14,7 +15,7 @@ from ml.teacher import Teacher
 
 
 @pytest.mark.parametrize(("score", "direction"), [("lit", "higher"), ("dark", "lower")])
-def test_scores_have_their_anomalous_end_up(score, direction, teacher, background):
+def test_scores_have_their_anomalous_end_up(score: str, direction: str, teacher: Path, background: Path) -> None:
     data = load_background([background], "coarse mask")
     asked = Teacher(teacher, score)
     assert asked.kind == "coarse mask"
@@ -31,12 +32,12 @@ def test_scores_have_their_anomalous_end_up(score, direction, teacher, backgroun
     assert asked.scores(data[np.arange(0)]).shape == (0,)
 
 
-def test_a_score_that_the_teacher_lacks(teacher):
+def test_a_score_that_the_teacher_lacks(teacher: Path) -> None:
     with pytest.raises(ConfigError, match=r"training.score: .* has no score 'bce'; it has lit, dark"):
         Teacher(teacher, "bce")
 
 
-def test_files_that_are_no_teacher(tmp_path):
+def test_files_that_are_no_teacher(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFileError, match=r"absent\.onnx: cannot be read"):
         Teacher(tmp_path / "absent.onnx", "lit")
     (tmp_path / "text.onnx").write_text("no model")
@@ -61,7 +62,9 @@ def test_files_that_are_no_teacher(tmp_path):
         ),
     ],
 )
-def test_metadata_that_do_not_keep_the_contract(metadata, message, teacher, tmp_path):
+def test_metadata_that_do_not_keep_the_contract(
+    metadata: str | None, message: str, teacher: Path, tmp_path: Path
+) -> None:
     model = onnx.load(teacher)
     onnx.helper.set_model_props(model, {} if metadata is None else {"darktrigger": metadata})
     onnx.save(model, tmp_path / "bad.onnx")
@@ -69,7 +72,7 @@ def test_metadata_that_do_not_keep_the_contract(metadata, message, teacher, tmp_
         Teacher(tmp_path / "bad.onnx", "lit")
 
 
-def test_a_score_that_is_not_finite(teacher, background, tmp_path):
+def test_a_score_that_is_not_finite(teacher: Path, background: Path, tmp_path: Path) -> None:
     model = onnx.load(teacher)
     # Minus the number of lit pixels has no logarithm.
     model.graph.node.append(onnx.helper.make_node("Log", ["dark"], ["broken"]))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from scipy.sparse import csr_array
 from imaging.jets.config import JetSelection
 from imaging.jets.jet_file import JetMetadata, write_jet_file
 from imaging.jets.jet_set import JET_COLUMNS, JetSet
-from ml.config import run_config
+from ml.config import RunConfig, run_config
 from ml.training import train
 
 
@@ -87,10 +88,10 @@ def ae_run(qcd_jets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def nae_config(ae_run: Path) -> Callable[..., object]:
+def nae_config(ae_run: Path) -> Callable[..., RunConfig[Any]]:
     """Configuration of a small normalized autoencoder; keywords are training settings."""
 
-    def config(**training: object) -> object:
+    def config(**training: object) -> RunConfig[Any]:
         # So small a network makes samples that are all alike.
         chains = {
             "latent_chain": {"steps": 3},
@@ -104,7 +105,9 @@ def nae_config(ae_run: Path) -> Callable[..., object]:
 
 
 @pytest.fixture(scope="session")
-def nae_run(qcd_jets: Path, nae_config: Callable[..., object], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def nae_run(
+    qcd_jets: Path, nae_config: Callable[..., RunConfig[Any]], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """Run folder of a small normalized autoencoder."""
     folder = tmp_path_factory.mktemp("nae")
     train("nae", [qcd_jets], folder, nae_config())

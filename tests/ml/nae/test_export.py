@@ -1,20 +1,25 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from darktrigger.errors import ModelFileError
 from darktrigger.sphere import grid, on_sphere
 from imaging.jets.dense import JetInput, jet_image
 from imaging.jets.jet_file import read_jet_files
 from ml.export import Scorer, export_run
+from ml.models.nae import NAE
 from ml.nae.landscape import read_chains
 from ml.run_folder import load_model
 
 
-def run(path, image_NCHW):
+def run(
+    path: Path, image_NCHW: NDArray[np.float32]
+) -> tuple[dict[str, NDArray[np.float32]], onnxruntime.InferenceSession]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -23,7 +28,9 @@ def run(path, image_NCHW):
 
 
 @pytest.fixture(scope="module", params=["nae", "jet-ae"])
-def exported(request, nae_run, ae_run, tmp_path_factory):
+def exported(
+    request: pytest.FixtureRequest, nae_run: Path, ae_run: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
     folder = nae_run if request.param == "nae" else ae_run
     path = tmp_path_factory.mktemp("export") / f"{request.param}.onnx"
     export_run(folder, path, reconstruction=True)
@@ -31,7 +38,7 @@ def exported(request, nae_run, ae_run, tmp_path_factory):
 
 
 @pytest.mark.parametrize("n", [0, 1, 64])
-def test_torch_and_onnx_runtime_agree(n, exported, qcd_jets):
+def test_torch_and_onnx_runtime_agree(n: int, exported: tuple[Path, Path], qcd_jets: Path) -> None:
     folder, path = exported
     jets = read_jet_files([qcd_jets])
     raw_NCHW = np.resize(jets.images.toarray().reshape(-1, 1, 40, 40), (n, 1, 40, 40))
@@ -48,7 +55,7 @@ def test_torch_and_onnx_runtime_agree(n, exported, qcd_jets):
         np.testing.assert_allclose(found["prepared"][:48], jet_image(jets.images, JetInput()), rtol=1e-4, atol=1e-7)
 
 
-def test_energies_do_not_drift(exported, qcd_jets):
+def test_energies_do_not_drift(exported: tuple[Path, Path], qcd_jets: Path) -> None:
     _, path = exported
     raw_NCHW = read_jet_files([qcd_jets])[:4].images.toarray().reshape(-1, 1, 40, 40)
     _, session = run(path, raw_NCHW)
@@ -56,7 +63,7 @@ def test_energies_do_not_drift(exported, qcd_jets):
     assert np.array_equal(first, second)
 
 
-def test_metadata(exported):
+def test_metadata(exported: tuple[Path, Path]) -> None:
     _, path = exported
     _, session = run(path, np.zeros((1, 1, 40, 40), dtype=np.float32))
     metadata = json.loads(session.get_modelmeta().custom_metadata_map["darktrigger"])
@@ -65,11 +72,12 @@ def test_metadata(exported):
     assert metadata["config"]["front"] == {"input": "jet", "power": 1.0, "sigma": 1.0}
 
 
-def test_the_latent_sphere_is_described(exported):
+def test_the_latent_sphere_is_described(exported: tuple[Path, Path]) -> None:
     folder, path = exported
     _, session = run(path, np.zeros((1, 1, 40, 40), dtype=np.float32))
     landscape = json.loads(session.get_modelmeta().custom_metadata_map["darktrigger"])["landscape"]
     model, energy = load_model(folder), np.array(landscape["energy"])
+    assert isinstance(model, NAE)
     longitude, latitude = grid(60, 30)
     point = torch.from_numpy(on_sphere(longitude[[7, 40]], latitude[[3, 20]]).astype(np.float32))
     with torch.inference_mode():
@@ -83,7 +91,7 @@ def test_the_latent_sphere_is_described(exported):
     np.testing.assert_allclose(own @ turn.T, drawn, atol=1e-3)
 
 
-def test_a_damaged_map_is_refused(tmp_path):
+def test_a_damaged_map_is_refused(tmp_path: Path) -> None:
     (tmp_path / "landscape.npz").write_bytes(b"PK nothing")
     with pytest.raises(ModelFileError, match="is not a map of a latent space"):
         read_chains(tmp_path / "landscape.npz")

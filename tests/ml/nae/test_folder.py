@@ -1,3 +1,5 @@
+from pathlib import Path
+
 from ml.callbacks import Epoch
 from ml.nae.config import CollapseConfig
 from ml.nae.folder import ChainEpoch, ChainFolder, collapse
@@ -5,30 +7,34 @@ from ml.nae.folder import ChainEpoch, ChainFolder, collapse
 CONFIG = CollapseConfig(energy_ratio=5, loss_of_data=3, spread=0.1, patience=2)
 
 
-def row(negative=1.0, spread=1.0, positive=1.0):
+def row(negative: float = 1.0, spread: float = 1.0, positive: float = 1.0) -> ChainEpoch:
     return ChainEpoch(positive, negative, 0.9, 0.9, spread)
 
 
-def test_collapse_needs_a_few_epochs_in_a_row():
+def reason(*epochs: ChainEpoch) -> str:
+    found = collapse(epochs, CONFIG, 1.0)
+    assert found is not None
+    return found
+
+
+def test_collapse_needs_a_few_epochs_in_a_row() -> None:
     assert collapse([row(), row()], CONFIG, 1.0) is None
     assert collapse([row(6.0)], CONFIG, 1.0) is None
     assert collapse([row(6.0), row(), row(6.0)], CONFIG, 1.0) is None
-    assert "energy is 7 times" in collapse([row(), row(6.0), row(7.0)], CONFIG, 1.0)
-    assert "data's energy is 4 times what it was before" in collapse(
-        [row(positive=3.1), row(positive=4.0)], CONFIG, 1.0
-    )
+    assert "energy is 7 times" in reason(row(), row(6.0), row(7.0))
+    assert "data's energy is 4 times what it was before" in reason(row(positive=3.1), row(positive=4.0))
     assert collapse([row(positive=3.1), row(positive=4.0)], CONFIG, 2.0) is None
-    assert "spread is 0.01" in collapse([row(6.0), row(spread=0.01)], CONFIG, 1.0)
+    assert "spread is 0.01" in reason(row(6.0), row(spread=0.01))
 
 
-def folder_with(tmp_path, chains, differences):
+def folder_with(tmp_path: Path, chains: list[ChainEpoch], differences: list[float]) -> ChainFolder:
     folder = ChainFolder(tmp_path, 50, CONFIG, 1.0)
     folder.chains = chains
     folder.history = [Epoch(i, 0.0, difference) for i, difference in enumerate(differences)]
     return folder
 
 
-def test_best_epoch_has_the_smallest_difference_and_is_sound(tmp_path):
+def test_best_epoch_has_the_smallest_difference_and_is_sound(tmp_path: Path) -> None:
     assert folder_with(tmp_path, [row()], [0.5]).is_best()
     assert folder_with(tmp_path, [row(), row()], [0.5, 0.3]).is_best()
     assert not folder_with(tmp_path, [row(), row()], [0.3, 0.5]).is_best()
@@ -37,7 +43,7 @@ def test_best_epoch_has_the_smallest_difference_and_is_sound(tmp_path):
     assert folder_with(tmp_path, [row(), row(spread=0.0), row()], [0.5, 0.1, 0.4]).is_best()
 
 
-def test_state_survives(tmp_path):
+def test_state_survives(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, [row(2.0), row()], [0.5, 0.3])
     other = ChainFolder(tmp_path, 50, CONFIG, 1.0)
     other.load_state_dict(folder.state_dict())

@@ -10,7 +10,7 @@ from ml.spectral import holding
 
 
 @pytest.fixture
-def graphed(monkeypatch):
+def graphed(monkeypatch: pytest.MonkeyPatch) -> tuple[NAE, GraphedEnergies]:
     if not torch.cuda.is_available():
         monkeypatch.setattr(torch.cuda, "make_graphed_callables", lambda function, _: function)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -18,7 +18,7 @@ def graphed(monkeypatch):
     return model, GraphedEnergies(model, 5)
 
 
-def test_energies_and_slopes_are_the_network_s_after_each_step(graphed):
+def test_energies_and_slopes_are_the_network_s_after_each_step(graphed: tuple[NAE, GraphedEnergies]) -> None:
     model, twin = graphed
     generator = torch.Generator().manual_seed(1)
     for _ in range(2):
@@ -39,7 +39,7 @@ def test_energies_and_slopes_are_the_network_s_after_each_step(graphed):
             torch.testing.assert_close(twin.decode(latent_NK), model.decode(latent_NK))
 
 
-def test_results_do_not_share_memory(graphed):
+def test_results_do_not_share_memory(graphed: tuple[NAE, GraphedEnergies]) -> None:
     """A graph writes its output to the same place each time."""
     _, twin = graphed
     device = next(twin.twin.parameters()).device
@@ -50,7 +50,7 @@ def test_results_do_not_share_memory(graphed):
     assert not torch.equal(first.detach(), second.detach())
 
 
-def test_training_leaves_the_copy_alone(graphed):
+def test_training_leaves_the_copy_alone(graphed: tuple[NAE, GraphedEnergies]) -> None:
     model, twin = graphed
     before = twin.energy(torch.ones(5, 1, 40, 40, device=next(model.parameters()).device)).detach()
     assert not any(parameter.requires_grad for parameter in twin.twin.parameters())

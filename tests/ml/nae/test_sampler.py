@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch import Tensor
 
 from ml.models.nae import NAE, NAEConfig
 from ml.nae.config import LatentChainConfig, NAETraining, PixelChainConfig, ReplayConfig
@@ -14,15 +15,15 @@ CONFIG = NAETraining(
 )
 
 
-def generator(seed=0):
+def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def points(n, first=0.0):
+def points(n: int, first: float = 0.0) -> Tensor:
     return torch.arange(float(n))[:, None].expand(-1, 3) + first
 
 
-def test_the_oldest_points_are_overwritten():
+def test_the_oldest_points_are_overwritten() -> None:
     replay = Replay(ReplayConfig(size=5), 3)
     replay.push(points(3))
     assert replay.filled == 3
@@ -33,7 +34,7 @@ def test_the_oldest_points_are_overwritten():
     assert sorted(replay.points[:, 0].tolist()) == [107, 108, 109, 110, 111]
 
 
-def test_starts_come_from_the_buffer_with_the_probability_asked_for():
+def test_starts_come_from_the_buffer_with_the_probability_asked_for() -> None:
     replay = Replay(ReplayConfig(size=4, probability=0.95), 3)
     torch.testing.assert_close(replay.starts(10, generator()).norm(dim=1), torch.ones(10))
     replay.push(points(4, 10))
@@ -45,7 +46,7 @@ def test_starts_come_from_the_buffer_with_the_probability_asked_for():
     assert fresh[:, 0].var() == pytest.approx(1 / 3, abs=0.05)
 
 
-def test_samples_depend_neither_on_threads_nor_on_what_ran_before():
+def test_samples_depend_neither_on_threads_nor_on_what_ran_before() -> None:
     model = NAE(NAEConfig(filters=2, units=4)).eval()
     model.reset_parameters(generator(3))
     one, other = Replay(CONFIG.replay, 3), Replay(CONFIG.replay, 3)

@@ -1,32 +1,40 @@
 import csv
 import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from darktrigger.errors import TrainingError
 from ml import training
+from ml.config import RunConfig
 from ml.nae import module
 from ml.run_folder import load_checkpoint, load_model, read_record
 from ml.training import train
+
+#: The fixture's type: makes a run's configuration of training settings.
+Configure = Callable[..., RunConfig[Any]]
 
 
 class KilledError(Exception):
     """Stands for a signal."""
 
 
-def table(folder, name):
+def table(folder: Path, name: str) -> list[dict[str, str]]:
     with (folder / name).open() as stream:
         return list(csv.DictReader(stream))
 
 
-def test_autoencoder_learns(ae_run):
+def test_autoencoder_learns(ae_run: Path) -> None:
     rows = table(ae_run, "metrics.csv")
     assert float(rows[-1]["val_loss"]) < 0.99 * float(rows[0]["val_loss"])
 
 
-def test_run_folder_is_complete(nae_run):
+def test_run_folder_is_complete(nae_run: Path) -> None:
     pictures = ("chains.png", "chains.pdf", "samples.png", "means.png", "landscape.png", "landscape.pdf", "curves.png")
     for name in (*pictures, "samples.npz", "landscape.npz", "samples/epoch_000.png", "calibration.json"):
         assert (nae_run / name).stat().st_size, name
@@ -42,7 +50,7 @@ def test_run_folder_is_complete(nae_run):
     assert read_record(nae_run).collapse is None
 
 
-def test_replay_buffer_travels_in_the_checkpoint(nae_run):
+def test_replay_buffer_travels_in_the_checkpoint(nae_run: Path) -> None:
     replay = load_checkpoint(nae_run / "last.ckpt")["replay"]
     # Two epochs of 36 training jets, a chain each.
     assert replay["filled"] == replay["next"] == 72
@@ -50,7 +58,7 @@ def test_replay_buffer_travels_in_the_checkpoint(nae_run):
     assert not replay["points"][72:].any()
 
 
-def test_landscape(nae_run):
+def test_landscape(nae_run: Path) -> None:
     with np.load(nae_run / "landscape.npz") as found:
         assert found["energy"].shape == (30, 60)
         assert found["chains"].shape == (40, 4, 2)
@@ -59,13 +67,15 @@ def test_landscape(nae_run):
 
 
 @pytest.mark.parametrize("objective", ["likelihood", "power_law", "wasserstein"])
-def test_resumed_run_equals_an_uninterrupted_one(objective, qcd_jets, nae_config, tmp_path, monkeypatch):
+def test_resumed_run_equals_an_uninterrupted_one(
+    objective: str, qcd_jets: Path, nae_config: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = nae_config(objective={"kind": objective})
     train("nae", [qcd_jets], tmp_path / "whole", config)
     step = module.NormalizedTraining.training_step
     calls = []
 
-    def killed(self, image_NCHW, batch_index):
+    def killed(self: module.NormalizedTraining, image_NCHW: Tensor, batch_index: int) -> None:
         calls.append(batch_index)
         if len(calls) == 5:
             raise KilledError
@@ -84,13 +94,17 @@ def test_resumed_run_equals_an_uninterrupted_one(objective, qcd_jets, nae_config
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "cut" / name).read_bytes()
 
 
-def test_collapse_stops_training_and_is_reported(qcd_jets, nae_config, tmp_path, caplog):
+def test_collapse_stops_training_and_is_reported(
+    qcd_jets: Path, nae_config: Configure, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     # No samples are as different as this asks for.
     config = nae_config(epochs=5, collapse={"spread": 1.0, "patience": 2, "energy_ratio": 1e9})
     with caplog.at_level(logging.WARNING):
         train("nae", [qcd_jets], tmp_path, config)
     assert len(table(tmp_path, "chains.csv")) == 2
-    assert "spread" in read_record(tmp_path).collapse
+    reason = read_record(tmp_path).collapse
+    assert reason is not None
+    assert "spread" in reason
     assert "collapsed in epoch 1: the samples' spread is" in caplog.text
     # The run is over: a resumed one does nothing.
     train("nae", [qcd_jets], tmp_path, config, resume=True)
@@ -98,7 +112,9 @@ def test_collapse_stops_training_and_is_reported(qcd_jets, nae_config, tmp_path,
     load_model(tmp_path)
 
 
-def test_training_moves_the_weights_and_starts_from_the_autoencoder(nae_run, ae_run, qcd_jets, nae_config, tmp_path):
+def test_training_moves_the_weights_and_starts_from_the_autoencoder(
+    nae_run: Path, ae_run: Path, qcd_jets: Path, nae_config: Configure, tmp_path: Path
+) -> None:
     before, after = load_model(ae_run).state_dict(), load_model(nae_run).state_dict()
     assert any(not torch.equal(before[key], after[key]) for key in before)
     train("nae", [qcd_jets], tmp_path, nae_config(epochs=1, learning_rate=1e-12))
@@ -108,28 +124,30 @@ def test_training_moves_the_weights_and_starts_from_the_autoencoder(nae_run, ae_
             torch.testing.assert_close(after[key], before[key], rtol=1e-6, atol=1e-8)
 
 
-def test_jets_of_another_label_are_refused_or_taken_as_asked(qcd_jets, top_jets, nae_config, tmp_path):
+def test_jets_of_another_label_are_refused_or_taken_as_asked(
+    qcd_jets: Path, top_jets: Path, nae_config: Configure, tmp_path: Path
+) -> None:
     with pytest.raises(TrainingError, match=r"label 0 only \(training\.label\); found label 1 too"):
         train("nae", [qcd_jets, top_jets], tmp_path / "mixed", nae_config())
     train("nae", [top_jets], tmp_path / "top", nae_config(label=1, epochs=1))
     assert read_record(tmp_path / "top").labels == {1: 40}
 
 
-def test_pretrained_of_another_size_is_refused(qcd_jets, nae_config, tmp_path):
+def test_pretrained_of_another_size_is_refused(qcd_jets: Path, nae_config: Configure, tmp_path: Path) -> None:
     config = nae_config()
     other = config.model_copy(update={"model": config.model.model_copy(update={"filters": 3})})
     with pytest.raises(TrainingError, match=r"holds a network of another size"):
         train("nae", [qcd_jets], tmp_path, other)
 
 
-def test_jets_are_not_augmented(qcd_jets, nae_config, tmp_path):
+def test_jets_are_not_augmented(qcd_jets: Path, nae_config: Configure, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"training\.augmentation"):
         train("nae", [qcd_jets], tmp_path, nae_config(augmentation=True))
 
 
-def test_events_are_trained_on_too(background, tmp_path):
+def test_events_are_trained_on_too(background: Path, tmp_path: Path) -> None:
     for kind in ("coarse mask", "coarse E_T"):
-        settings = {"epochs": 1, "batch_size": 8, "validation_fraction": 0.25}
+        settings: dict[str, object] = {"epochs": 1, "batch_size": 8, "validation_fraction": 0.25}
         size = {"filters": 2, "units": 8, "front": {"input": kind}}
         ae, nae = tmp_path / f"{kind} ae", tmp_path / f"{kind} nae"
         config = training_config("jet-ae", size, settings)
@@ -139,13 +157,13 @@ def test_events_are_trained_on_too(background, tmp_path):
         assert read_record(nae).events > 10
 
 
-def training_config(family, model, settings):
+def training_config(family: str, model: Mapping[str, object], settings: Mapping[str, object]) -> RunConfig[Any]:
     from ml.config import run_config
 
     return run_config(family, {"model": model, "training": settings})
 
 
-def test_biases_of_the_encoder_learn_slowly(ae_run):
+def test_biases_of_the_encoder_learn_slowly(ae_run: Path) -> None:
     weights = load_checkpoint(ae_run / "last.ckpt")["state_dict"]
     encoder, decoder = (
         torch.cat([value for name, value in weights.items() if name.startswith(f"model.{part}.") and "bias" in name])
