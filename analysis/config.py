@@ -28,6 +28,7 @@ BaselineName = Literal[
     "total_e_t_hcal",
     "n_constituents",
     "jet_mass",
+    "p_t_d",
 ]
 
 

@@ -112,10 +112,21 @@ def jet_mass(jets: JetSet | JetEvents) -> FloatArray:
     return jets.jet_mass.astype(np.float32)
 
 
+def p_t_d(jets: JetSet | JetEvents) -> FloatArray:
+    """How unevenly p_T is spread over the pixels: root of the sum of its squares over its sum, 1 for a single pixel.
+
+    Known from telling quarks from gluons. What an autoencoder has for its error that rebuilds nothing.
+    """
+    p_t = jets.images
+    squares = np.sqrt(np.asarray(p_t.power(2).sum(axis=1)))
+    return np.asarray(squares / np.maximum(np.asarray(p_t.sum(axis=1)), np.finfo(np.float32).tiny), dtype=np.float32)
+
+
 #: The same for jets.
 JET_BASELINES: dict[str, Baseline] = {
     "n_constituents": Baseline(n_constituents, frozenset(), is_count=True),
     "jet_mass": Baseline(jet_mass, frozenset(), is_count=False),
+    "p_t_d": Baseline(p_t_d, frozenset(), is_count=False),
 }
 
 

@@ -40,7 +40,7 @@ def test_a_lone_outlier_does_not_spoil_the_bins() -> None:
 
 
 def test_whole_numbers_get_their_own_bins() -> None:
-    axis = score_axis("s", [np.arange(30, 400)], CONFIG)
+    axis = score_axis("s", [np.arange(30.0, 400.0)], CONFIG)
     assert (axis.high - axis.low) / axis.bins == pytest.approx(1)
     assert axis.low % 1 == pytest.approx(0.5)
     counts = count_axis("n_tracks", CONFIG)

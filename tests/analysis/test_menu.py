@@ -103,7 +103,7 @@ def test_analysis_sees_recorded_events_alone(fileset_path: Path, trigger_path: P
         regions, counts = result.histograms["menu_regions"], result.histograms["menu_regions_counts"]
         assert counts.sum() == result.histograms["ht_counts"].sum(flow=True)
         assert counts.sum() < everything.datasets[name].histograms["ht_counts"].sum(flow=True)
-        assert result.histograms["score_n_tracks"].sum(flow=True).value == pytest.approx(regions.sum().value)
+        assert result.histograms["score_n_tracks"].values(flow=True).sum() == pytest.approx(regions.values().sum())
     signal = recorded.datasets["suep1000"].histograms
     weight = signal["menu_regions"].values() / np.maximum(signal["menu_regions_counts"].values(), 1)
     # The signal's own weights are 1.

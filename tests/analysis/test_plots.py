@@ -49,14 +49,14 @@ def figures(style: StyleConfig) -> dict[str, Figure]:
     everything = {"QCD": background} | signals
     edges = np.linspace(0, 5000, 11)
     value = np.linspace(0.1, 1.0, 10)
-    curve = EfficiencyCurve(3.0, edges, value, value * 0.9, np.minimum(1.0, value * 1.1), np.linspace(10, 1, 10))
+    turn_on = EfficiencyCurve(3.0, edges, value, value * 0.9, np.minimum(1.0, value * 1.1), np.linspace(10, 1, 10))
     mean = np.outer(np.geomspace(100, 0.1, 40), np.geomspace(1, 0.01, 40))
     content = np.random.default_rng(1).poisson(mean).astype(float)
     plane = Plane((np.arange(41.0), np.arange(41.0)), content, content, content)
     points = [ClosurePoint(f"{edge}%", abcd_estimate(plane, (edge, edge))) for edge in (2, 5, 10, 39)]
     distributions = [Distribution(name, name == "QCD", sample) for name, sample in everything.items()]
     scans = [ScanSeries(name, efficiency_by_threshold(sample)) for name, sample in everything.items()]
-    efficiencies = [EfficiencySeries(name, curve) for name in everything]
+    efficiencies = [EfficiencySeries(name, turn_on) for name in everything]
     cutflows = [CutflowSeries(name, (1.0, 0.3, 0.0)) for name in everything]
     return {
         "roc": draw_roc(roc, "Signal", 0.4, style),

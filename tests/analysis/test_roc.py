@@ -26,7 +26,8 @@ def weights(n: int, seed: int) -> np.ndarray:
 
 def pair_kernel(signal: np.ndarray, background: np.ndarray) -> np.ndarray:
     signal, background = np.clip(signal, 0, 19), np.clip(background, 0, 19)
-    return (signal[:, None] > background) + 0.5 * (signal[:, None] == background)
+    kernel: np.ndarray = (signal[:, None] > background) + 0.5 * (signal[:, None] == background)
+    return kernel
 
 
 @given(SCORES, SCORES)

@@ -14,6 +14,7 @@ from analysis.config import AbcdConfig, AnalysisConfig, ExecutorConfig, Limits
 from analysis.fileset import Dataset, DatasetMetadata, read_fileset
 from analysis.processor import Columns, available_branches
 from analysis.runner import Processed, process_fileset
+from analysis.scan import work_items
 from analysis.schema import PlainDelphesSchema
 from analysis.scores import event_scores
 from analysis.trigger import Trigger
@@ -71,7 +72,7 @@ def test_histograms_are_those_of_the_events(reference: Processed, trigger: Trigg
     expected, _, _ = np.histogram2d(scores["pixel_sum"], scores["forward"], [axis.edges for axis in plane.axes])
     np.testing.assert_array_equal(plane.values(), expected)
     by_ht = result.histograms["score_pixel_sum_by_ht"]
-    assert by_ht.sum(flow=True).value == pytest.approx(images.weight.sum())
+    assert by_ht.values(flow=True).sum() == pytest.approx(images.weight.sum())
 
 
 def test_every_selected_event_is_in_every_histogram(reference: Processed) -> None:
@@ -143,8 +144,8 @@ def test_chunking_changes_no_count(datasets: tuple[Dataset, ...], trigger: Trigg
     expected = reference.datasets["qcd"]
     assert found.cutflow == pytest.approx(expected.cutflow)
     for name in ("ht", "n_tracks", "score_lit_pixels", "score_n_tracks_by_ht"):
-        counts = found.histograms[f"{name}_counts"], expected.histograms[f"{name}_counts"]
-        assert np.array_equal(*(histogram.view(flow=True) for histogram in counts))
+        counts, expected_counts = found.histograms[f"{name}_counts"], expected.histograms[f"{name}_counts"]
+        assert np.array_equal(counts.view(flow=True), expected_counts.view(flow=True))
 
 
 def test_complementary_splits_share_no_event_and_lose_none(data: Path, trigger: Trigger) -> None:
@@ -160,7 +161,7 @@ def test_complementary_splits_share_no_event_and_lose_none(data: Path, trigger: 
     np.testing.assert_array_equal(counts[0] + counts[1], counts[2])
     weights = [result.cutflow.sum_of_weights_selected for result in (part, rest, whole)]
     assert weights[0] / 3 + weights[1] * 2 / 3 == pytest.approx(weights[2])
-    assert part.histograms["ht"].sum(flow=True).value == pytest.approx(weights[0])
+    assert part.histograms["ht"].values(flow=True).sum() == pytest.approx(weights[0])
 
 
 def test_limits(datasets: tuple[Dataset, ...], trigger: Trigger) -> None:
@@ -273,11 +274,10 @@ def test_a_file_that_vanishes_after_the_scan(
 
     path = tmp_path / "short_lived.root"
     shutil.copy(data / "qcd.root", path)
-    scan = module.work_items
 
     def vanish(*args: Any) -> Any:
         path.unlink(missing_ok=True)
-        return scan(*args)
+        return work_items(*args)
 
     monkeypatch.setattr(module, "work_items", vanish)
     with pytest.raises(UnreadableFileError, match=r"short_lived\.root: no such file"):

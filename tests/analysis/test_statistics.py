@@ -1,6 +1,9 @@
 """Efficiencies, ABCD and rates against brute force on event lists."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import hist
 import numpy as np
@@ -25,7 +28,7 @@ def weights(n: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).uniform(0.1, 3.0, n)
 
 
-def plane_histogram(points: np.ndarray, weight: np.ndarray) -> hist.Hist:
+def plane_histogram(points: np.ndarray, weight: np.ndarray) -> hist.Hist[Any]:
     return hist.Hist(X, Y, storage=hist.storage.Weight()).fill(*points.T, weight=weight)
 
 
@@ -35,7 +38,8 @@ def plane(points: np.ndarray, weight: np.ndarray) -> Plane:
 
 
 def clipped(points: np.ndarray) -> np.ndarray:
-    return np.clip(points, 0, [19, 9])
+    inside: np.ndarray = np.clip(points, 0, [19, 9])
+    return inside
 
 
 def clopper_pearson(k: float, n: float) -> tuple[float, float]:
@@ -49,7 +53,8 @@ def clopper_pearson(k: float, n: float) -> tuple[float, float]:
 def test_folding_keeps_every_event(points: np.ndarray, seed: int) -> None:
     weight = weights(len(points), seed)
     values, variances = folded(plane_histogram(points, weight))
-    expected = np.histogram2d(*clipped(points).T, bins=(X.edges, Y.edges), weights=weight)[0]
+    x, y = clipped(points).T
+    expected = np.histogram2d(x, y, bins=(X.edges, Y.edges), weights=weight)[0]
     np.testing.assert_allclose(values, expected, atol=1e-12)
     assert variances.sum() == pytest.approx((weight**2).sum())
 

@@ -74,7 +74,7 @@ def test_chain_of_jets(data: Path, tmp_path: Path) -> None:
     }
     assert run_chain(tmp_path, config) == [stage.replace("suep", "svj") for stage in STAGES]
     summary = json.loads((tmp_path / "out" / "analysis" / "summary.json").read_text())
-    assert set(summary["signals"]["svj"]) == {"energy", "n_tracks", "n_constituents", "jet_mass"}
+    assert set(summary["signals"]["svj"]) == {"energy", "n_tracks", "n_constituents", "jet_mass", "p_t_d"}
     assert summary["datasets"]["svj"]["cutflow"][1]["name"] == "jet 200 to 3000 GeV"
     assert (tmp_path / "out" / "displays" / "qcd_0.png").exists()
 

@@ -2,10 +2,12 @@ import gzip
 import json
 import re
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import uproot
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from darktrigger.errors import ConfigError, DarktriggerError, GenerationError, UnreadableFileError
 from generation.cli import app
@@ -34,30 +36,30 @@ P 2 0 -211 -30.0 0.0 -10.0 31.623 0.13957 1
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory):
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture
-def darktrigger(cache, monkeypatch):
+def darktrigger(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Run a command as a user would; errors of ours come through."""
     monkeypatch.setenv("DARKTRIGGER_CACHE", str(cache))
     monkeypatch.setenv("PATH", "")  # no Delphes
 
-    def run(*arguments):
+    def run(*arguments: object) -> Result:
         return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
 
     return run
 
 
 @pytest.fixture
-def config(tmp_path):
+def config(tmp_path: Path) -> Path:
     path = tmp_path / "small.yaml"
     path.write_text(SMALL)
     return path
 
 
-def test_generate(darktrigger, config, tmp_path):
+def test_generate(darktrigger: Callable[..., Result], config: Path, tmp_path: Path) -> None:
     output = tmp_path / "suep.root"
     done = darktrigger(
         "generate", "suep", "--mass", 200, "--events", 6, "--seed", 3, "-o", output, "--config", config, "--workers", 1
@@ -86,7 +88,7 @@ def test_generate(darktrigger, config, tmp_path):
     assert record["versions"]["pythia8mc"].startswith("8.317")
 
 
-def test_generate_without_pileup_needs_no_pool(tmp_path, monkeypatch):
+def test_generate_without_pileup_needs_no_pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DARKTRIGGER_CACHE", str(tmp_path / "cache"))
     output = tmp_path / "suep.root"
     done = CliRunner().invoke(
@@ -98,7 +100,9 @@ def test_generate_without_pileup_needs_no_pool(tmp_path, monkeypatch):
     assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".tables"]
 
 
-def test_ht_filter_is_stored_with_what_it_refused(darktrigger, config, tmp_path):
+def test_ht_filter_is_stored_with_what_it_refused(
+    darktrigger: Callable[..., Result], config: Path, tmp_path: Path
+) -> None:
     output = tmp_path / "suep.root"
     darktrigger(
         "generate", "suep", "-n", 3, "-o", output, "--config", config, "--pileup", 0, "--ht-filter", 80, "--workers", 1
@@ -108,7 +112,7 @@ def test_ht_filter_is_stored_with_what_it_refused(darktrigger, config, tmp_path)
     assert record["normalisation"]["generated"] > 3
 
 
-def test_command_file(darktrigger, config, tmp_path):
+def test_command_file(darktrigger: Callable[..., Result], config: Path, tmp_path: Path) -> None:
     commands = tmp_path / "w.cmnd"
     commands.write_text("Beams:eCM = 13000.\nWeakSingleBoson:ffbar2W = on\n")
     done = darktrigger(
@@ -119,7 +123,7 @@ def test_command_file(darktrigger, config, tmp_path):
 
 
 @pytest.mark.parametrize("zipped", [False, True])
-def test_simulate(darktrigger, config, tmp_path, zipped):
+def test_simulate(darktrigger: Callable[..., Result], config: Path, tmp_path: Path, zipped: bool) -> None:
     text = HEPMC.format(number=7) + "".join(HEPMC.format(number=n).split("\n", 2)[2] for n in range(8, 13))
     path = tmp_path / ("events.hepmc.gz" if zipped else "events.hepmc")
     path.write_bytes(gzip.compress((text + "HepMC::Asciiv3-END_EVENT_LISTING\n").encode()) if zipped else text.encode())
@@ -150,7 +154,9 @@ with DelphesWriter(output) as writer:
 """
 
 
-def test_delphes_is_taken_where_it_is_installed(darktrigger, config, tmp_path, monkeypatch):
+def test_delphes_is_taken_where_it_is_installed(
+    darktrigger: Callable[..., Result], config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     program = tmp_path / "bin" / "DelphesHepMC3"
     program.parent.mkdir()
     program.write_text(STAND_IN.format(python=sys.executable, path=sys.path))
@@ -167,7 +173,9 @@ def test_delphes_is_taken_where_it_is_installed(darktrigger, config, tmp_path, m
     assert json.loads((tmp_path / "suep.root.json").read_text())["detector"]["program"] == "delphes"
 
 
-def test_delphes_in_a_container(darktrigger, config, tmp_path, monkeypatch):
+def test_delphes_in_a_container(
+    darktrigger: Callable[..., Result], config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wrapper = tmp_path / "container"
     wrapper.write_text("#!/bin/sh\necho no such image >&2; exit 4\n")
     wrapper.chmod(0o755)
@@ -178,7 +186,7 @@ def test_delphes_in_a_container(darktrigger, config, tmp_path, monkeypatch):
     assert not (tmp_path / "x.root").exists()
 
 
-def test_usage_errors(darktrigger, tmp_path):
+def test_usage_errors(darktrigger: Callable[..., Result], tmp_path: Path) -> None:
     output = tmp_path / "x.root"
     unknown = darktrigger("generate", "quark", "-o", output)
     assert unknown.exit_code == 2
@@ -190,7 +198,7 @@ def test_usage_errors(darktrigger, tmp_path):
     assert darktrigger("generate", "qcd", "-o", output, "--detector", "geant").exit_code == 2
 
 
-def test_errors(darktrigger, config, tmp_path):
+def test_errors(darktrigger: Callable[..., Result], config: Path, tmp_path: Path) -> None:
     output = tmp_path / "x.root"
     with pytest.raises(GenerationError, match="DelphesHepMC3 is not on the PATH"):
         darktrigger("generate", "suep", "-n", 1, "-o", output, "--detector", "delphes")
@@ -206,7 +214,7 @@ def test_errors(darktrigger, config, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["generate", "simulate"])
-def test_help_has_units_and_defaults(darktrigger, command):
+def test_help_has_units_and_defaults(darktrigger: Callable[..., Result], command: str) -> None:
     text = " ".join(darktrigger(command, "--help").output.replace("│", " ").split())
     for word in ("Mean number of pile-up", "default: (50)", "default: (auto)", "default: (cms)"):
         assert word in text

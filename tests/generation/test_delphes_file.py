@@ -1,21 +1,25 @@
 """The writer, and whether others read what it writes."""
 
 import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import awkward as ak
 import numpy as np
 import pytest
 import uproot
+from numpy.typing import NDArray
 
 from darktrigger.errors import DarktriggerError
 from generation import delphes_file
 from generation.delphes_file import DelphesWriter, read_metadata
-from generation.detector import Collection, DelphesEvents, simulate
+from generation.detector import Collection, DelphesEvents, DetectorCard, simulate
+from generation.events import GenEvents
 from imaging.branches import BranchOverride, find_branches
 
 
 @pytest.fixture(scope="module")
-def result(make_events, cms):
+def result(make_events: Callable[..., GenEvents], cms: DetectorCard) -> DelphesEvents:
     particles = [
         (22, 50.0, 0.5, 1.0),
         (22, 45.0, -0.5, -2.0),
@@ -27,7 +31,7 @@ def result(make_events, cms):
 
 
 @pytest.fixture(scope="module")
-def path(result, tmp_path_factory):
+def path(result: DelphesEvents, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("file") / "events.root"
     with DelphesWriter(path) as writer:
         writer.write(result)
@@ -36,7 +40,7 @@ def path(result, tmp_path_factory):
     return path
 
 
-def test_round_trip(path, result):
+def test_round_trip(path: Path, result: DelphesEvents) -> None:
     with uproot.open(path) as file:
         tree = file["Delphes"]
         assert tree.num_entries == 2 * len(result)
@@ -49,12 +53,12 @@ def test_round_trip(path, result):
                 np.testing.assert_array_equal(ak.num(array), np.tile(counts, 2))
 
 
-def test_entry_numbers_are_not_mistaken_for_references(tmp_path, monkeypatch):
+def test_entry_numbers_are_not_mistaken_for_references(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A basket that starts at the entry whose number a reference happens to have (found with 2,000 events)."""
-    numbers = []
+    numbers: list[int] = []
     refer_all = delphes_file._refer_all
 
-    def spy(result, begin, references, n):
+    def spy(result: bytearray, begin: int, references: Mapping[int, int], n: int) -> None:
         numbers.extend(references)
         refer_all(result, begin, references, n)
 
@@ -69,7 +73,7 @@ def test_entry_numbers_are_not_mistaken_for_references(tmp_path, monkeypatch):
                 np.testing.assert_array_equal(ak.to_numpy(file["Delphes"][name].array())[:, 0], values)
 
 
-def write_scalars(path, sizes):
+def write_scalars(path: Path, sizes: list[int]) -> NDArray[np.int64]:
     with DelphesWriter(path) as writer:
         for start, size in zip(np.cumsum([0, *sizes[:-1]]), sizes, strict=True):
             column = np.arange(start, start + size, dtype=np.float32)
@@ -80,7 +84,7 @@ def write_scalars(path, sizes):
     return np.arange(sum(sizes))
 
 
-def test_same_layout_as_real_delphes(path, data):
+def test_same_layout_as_real_delphes(path: Path, data: Path) -> None:
     with uproot.open(path) as ours, uproot.open(data / "qcd.root") as real:
         for name in ("Track_PUcorr.PT", "ecalTower.Edges[4]", "Jet.Mass", "ScalarHT.HT", "MissingET.MET"):
             assert ours["Delphes"][name].typename == real["Delphes"][name].typename
@@ -88,7 +92,7 @@ def test_same_layout_as_real_delphes(path, data):
         assert ours["Delphes"].title == real["Delphes"].title
 
 
-def test_contract(path):
+def test_contract(path: Path) -> None:
     wanted = {
         "Event": ("Number", "Weight", "CrossSection"),
         **dict.fromkeys(("Track", "Track_PUcorr"), ("PT", "Eta", "Phi", "EtaOuter", "PhiOuter", "Charge")),
@@ -108,7 +112,7 @@ def test_contract(path):
                 ).all()
 
 
-def test_imaging_finds_the_branches(path):
+def test_imaging_finds_the_branches(path: Path) -> None:
     with uproot.open(path) as file:
         found = find_branches([key.split("/")[-1] for key in file["Delphes"].keys()], BranchOverride(), "test")  # noqa: SIM118
     assert found.trk.eta == "Track_PUcorr.EtaOuter"
@@ -116,7 +120,7 @@ def test_imaging_finds_the_branches(path):
 
 
 @pytest.mark.parametrize("mode", ["eager", "virtual"])
-def test_coffea_reads_it(path, result, mode):
+def test_coffea_reads_it(path: Path, result: DelphesEvents, mode: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from coffea.nanoevents import DelphesSchema, NanoEventsFactory
@@ -128,13 +132,13 @@ def test_coffea_reads_it(path, result, mode):
         assert ak.sum(ak.num(events.Track_PUcorr)) == 2 * result["Track_PUcorr"].offsets[-1]
 
 
-def test_metadata(path, data):
+def test_metadata(path: Path, data: Path) -> None:
     assert read_metadata(path) == {"process": "test"}
     assert read_metadata(data / "qcd.root") == {}
 
 
-def test_nothing_is_left_of_a_failed_file(result, tmp_path):
-    def fail():
+def test_nothing_is_left_of_a_failed_file(result: DelphesEvents, tmp_path: Path) -> None:
+    def fail() -> None:
         with DelphesWriter(tmp_path / "events.root") as writer:
             writer.write(result)
             raise KeyboardInterrupt
@@ -144,7 +148,7 @@ def test_nothing_is_left_of_a_failed_file(result, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_events_is_an_error(tmp_path):
+def test_no_events_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DarktriggerError, match="no events"), DelphesWriter(tmp_path / "events.root"):
         pass
     assert list(tmp_path.iterdir()) == []

@@ -1,29 +1,35 @@
 """The whole detector on events with known answers."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from generation.detector import load_card, simulate
+from generation.detector import DelphesEvents, load_card, simulate
 from generation.detector.card import DetectorCard
+from generation.events import GenEvents
 
 POINT = {"z_sigma": 0.0, "z_max": 1.0, "t_sigma": 0.0, "t_max": 1.0}
 
 
 @pytest.fixture(scope="module")
-def still(cms) -> DetectorCard:
+def still(cms: DetectorCard) -> DetectorCard:
     """CMS with all interactions at the origin."""
     return cms.model_copy(update={"vertex": cms.vertex.model_copy(update=POINT)})
 
 
-def run(events, card, seed=1, pool=None, mean_pileup=0.0):
+def run(
+    events: GenEvents, card: DetectorCard, seed: int = 1, pool: GenEvents | None = None, mean_pileup: float = 0.0
+) -> DelphesEvents:
     return simulate(events, pool, mean_pileup, card, np.random.default_rng(seed))
 
 
-def sizes(result, name):
+def sizes(result: DelphesEvents, name: str) -> NDArray[np.int64]:
     return np.diff(result[name].offsets)
 
 
-def test_one_photon_into_one_tower(make_events, still):
+def test_one_photon_into_one_tower(make_events: Callable[..., GenEvents], still: DetectorCard) -> None:
     n = 400
     result = run(make_events(*[[(22, 50.0, 0.5, 1.0)]] * n), still)
     towers = result["ecalTower"].columns
@@ -42,7 +48,7 @@ def test_one_photon_into_one_tower(make_events, still):
     np.testing.assert_allclose(towers["ET"], towers["E"] / np.cosh(towers["Eta"]), rtol=1e-5)
 
 
-def test_photon_is_a_jet_or_a_photon(make_events, still):
+def test_photon_is_a_jet_or_a_photon(make_events: Callable[..., GenEvents], still: DetectorCard) -> None:
     """HT counts it once: as a photon at 95%, otherwise as a jet."""
     result = run(make_events(*[[(22, 50.0, 0.5, 1.0)]] * 400), still)
     n_photons, n_jets = sizes(result, "Photon"), sizes(result, "Jet")
@@ -57,7 +63,9 @@ def test_photon_is_a_jet_or_a_photon(make_events, still):
 @pytest.mark.parametrize(
     ("pt", "eta", "expected"), [(5.0, 0.3, 0.95), (5.0, 2.0, 0.85), (0.9, 0.3, 0.70), (0.05, 0.3, 0.0), (5.0, 2.8, 0.0)]
 )
-def test_hadron_tracking_efficiency(make_events, still, pt, eta, expected):
+def test_hadron_tracking_efficiency(
+    make_events: Callable[..., GenEvents], still: DetectorCard, pt: float, eta: float, expected: float
+) -> None:
     n = 2000
     result = run(make_events(*[[(211, pt, eta, 0.0)] for _ in range(n)]), still)
     assert sizes(result, "Track").mean() == pytest.approx(
@@ -65,7 +73,7 @@ def test_hadron_tracking_efficiency(make_events, still, pt, eta, expected):
     )
 
 
-def test_track_resolution_and_direction(make_events, still):
+def test_track_resolution_and_direction(make_events: Callable[..., GenEvents], still: DetectorCard) -> None:
     result = run(make_events(*[[(-211, 20.0, 1.0, -2.0)]] * 2000), still)
     tracks = result["Track"].columns
     expected = np.hypot(0.10, 1.7e-3 * 20.0)
@@ -77,7 +85,7 @@ def test_track_resolution_and_direction(make_events, still):
     assert (tracks["Charge"] == -1).all()
 
 
-def test_thresholds(make_events, still):
+def test_thresholds(make_events: Callable[..., GenEvents], still: DetectorCard) -> None:
     """Towers below 0.5 GeV or two standard deviations are empty."""
     result = run(make_events(*[[(22, 1.2, 0.0, 0.3), (22, 0.4, 1.0, 2.0)]] * 500), still)
     energy = result["ecalTower"].columns["E"]
@@ -90,7 +98,7 @@ def test_thresholds(make_events, still):
     ).all()
 
 
-def test_fractions_of_a_long_kaon_and_a_short_one(make_events, still):
+def test_fractions_of_a_long_kaon_and_a_short_one(make_events: Callable[..., GenEvents], still: DetectorCard) -> None:
     n = 500
     result = run(make_events(*[[(310, 100.0, 0.2, 0.0), (130, 100.0, -1.0, 2.0)]] * n), still)
     ecal, hcal = result["ecalTower"].columns, result["hcalTower"].columns
@@ -100,13 +108,13 @@ def test_fractions_of_a_long_kaon_and_a_short_one(make_events, still):
     assert hcal["ET"][hcal["Eta"] < 0].mean() == pytest.approx(100.0, rel=0.04)
 
 
-def test_neutrinos_and_dark_states_are_invisible(make_events, still):
+def test_neutrinos_and_dark_states_are_invisible(make_events: Callable[..., GenEvents], still: DetectorCard) -> None:
     result = run(make_events([(12, 100.0, 0.0, 0.0), (4900211, 100.0, 0.5, 1.0)]), still)
     assert all(result[name].offsets[-1] == 0 for name in ("Track", "ecalTower", "hcalTower", "Jet"))
     assert result["MissingET"].columns["MET"] == pytest.approx(0.0)
 
 
-def test_particle_flow_prefers_the_track(make_events, still):
+def test_particle_flow_prefers_the_track(make_events: Callable[..., GenEvents], still: DetectorCard) -> None:
     """A 10 GeV pion: the HCAL measures it to 47%, the tracker to 6%, so the jet has the track's resolution."""
     result = run(make_events(*[[(211, 30.0, 0.2, 0.0)]] * 1000), still)
     jets = result["Jet"].columns["PT"]
@@ -114,15 +122,20 @@ def test_particle_flow_prefers_the_track(make_events, still):
     assert jets.std() < 0.6 * towers.std()
 
 
-def test_particle_flow_is_written_as_the_jets_see_it(make_events, still):
+def test_particle_flow_is_written_as_the_jets_see_it(
+    make_events: Callable[..., GenEvents], still: DetectorCard
+) -> None:
     """Particles apart from each other: the flow's p_T adds up to H_T, photon and track do not count twice."""
     particles = [(211, 60.0, 0.2, 0.0), (22, 50.0, -0.5, 1.5), (130, 80.0, 0.9, -1.5)]
     result = run(make_events(*[particles] * 200, []), still)
     assert sizes(result, "EFlowTrack").mean() == pytest.approx(0.95 * 200 / 201, abs=0.05)
     members = {"EFlowTrack": "PT", "EFlowPhoton": "ET", "EFlowNeutralHadron": "ET"}
     total = sum(
-        np.bincount(np.repeat(np.arange(201), sizes(result, name)), result[name].columns[pt], minlength=201)
-        for name, pt in members.items()
+        (
+            np.bincount(np.repeat(np.arange(201), sizes(result, name)), result[name].columns[pt], minlength=201)
+            for name, pt in members.items()
+        ),
+        np.zeros(201),
     )
     # A particle below the jets' threshold, or a neutral remainder of the track, is the only difference.
     np.testing.assert_allclose(total[:200], result["ScalarHT"].columns["HT"][:200], atol=20)
@@ -133,7 +146,7 @@ def test_particle_flow_is_written_as_the_jets_see_it(make_events, still):
     assert (photons["Eta"] < 0).all()
 
 
-def test_isolated_leptons(make_events, still):
+def test_isolated_leptons(make_events: Callable[..., GenEvents], still: DetectorCard) -> None:
     result = run(make_events(*[[(11, 40.0, 0.3, 0.0), (-13, 40.0, 0.3, 2.5)]] * 500), still)
     assert sizes(result, "Electron").mean() == pytest.approx(0.95 * 0.95, abs=0.06)
     assert sizes(result, "Muon").mean() == pytest.approx(0.99 * 0.95, abs=0.06)
@@ -143,14 +156,14 @@ def test_isolated_leptons(make_events, still):
     assert (sizes(result, "Jet")[both] == 0).all()
 
 
-def test_muon_in_a_jet_is_not_isolated(make_events, still):
+def test_muon_in_a_jet_is_not_isolated(make_events: Callable[..., GenEvents], still: DetectorCard) -> None:
     around = [(22, 10.0, 0.3 + 0.1 * i, 2.5) for i in (-2, -1, 1, 2)]
     result = run(make_events(*[[(13, 20.0, 0.3, 2.5), *around]] * 50), still)
     assert result["Muon"].offsets[-1] == 0
     assert (sizes(result, "Jet") == 1).all()
 
 
-def test_pileup_tracks_are_removed_by_their_distance(make_events, cms):
+def test_pileup_tracks_are_removed_by_their_distance(make_events: Callable[..., GenEvents], cms: DetectorCard) -> None:
     hard, pool = make_events(*[[(211, 5.0, 0.1, 0.0)]] * 100), make_events([(211, 5.0, 0.2, 1.0), (22, 5.0, 0.2, 1.0)])
     result = run(hard, cms, pool=pool, mean_pileup=20.0)
     tracks, corrected = result["Track"].columns, result["Track_PUcorr"].columns
@@ -163,13 +176,13 @@ def test_pileup_tracks_are_removed_by_their_distance(make_events, cms):
     assert np.abs(np.exp(1j * tracks["Phi"][tracks["IsPU"] == 1]).mean()) < 0.15
 
 
-def test_vertex_spread(make_events, cms):
+def test_vertex_spread(make_events: Callable[..., GenEvents], cms: DetectorCard) -> None:
     z = run(make_events(*[[(22, 1.0, 0.0, 0.0)]] * 4000), cms)["Vertex"].columns["Z"]
     assert z.std() == pytest.approx(53.0, rel=0.05)
     assert np.abs(z).max() <= 250.0
 
 
-def test_density_is_taken_off_jets(make_events, still):
+def test_density_is_taken_off_jets(make_events: Callable[..., GenEvents], still: DetectorCard) -> None:
     """A uniform sea of photons leaves next to nothing of the jets that it makes."""
     rng = np.random.default_rng(3)
     sea = [
@@ -182,7 +195,7 @@ def test_density_is_taken_off_jets(make_events, still):
     assert sizes(result, "Jet")[0] < 12
 
 
-def test_same_seed_same_output_and_other_seed_another(make_events, cms):
+def test_same_seed_same_output_and_other_seed_another(make_events: Callable[..., GenEvents], cms: DetectorCard) -> None:
     events = make_events(*[[(211, 5.0, 0.1, 0.0), (22, 30.0, 1.0, 2.0), (130, 20.0, -1.0, 1.0)]] * 40)
     pool = make_events([(211, 1.0, 0.5, 0.0)], [(22, 2.0, -0.5, 0.0)])
     a, b, c = (run(events, cms, seed, pool, 5.0) for seed in (7, 7, 8))
@@ -192,14 +205,14 @@ def test_same_seed_same_output_and_other_seed_another(make_events, cms):
     assert not np.array_equal(a["Track"].columns["PT"], c["Track"].columns["PT"])
 
 
-def test_events_without_particles(make_events, cms):
+def test_events_without_particles(make_events: Callable[..., GenEvents], cms: DetectorCard) -> None:
     result = run(make_events([], [(22, 30.0, 0.0, 0.0)], []), cms)
     assert len(result) == 3
     np.testing.assert_array_equal(sizes(result, "ecalTower"), [0, 1, 0])
     np.testing.assert_array_equal(result["Event"].columns["Number"], [0, 1, 2])
 
 
-def test_atlas_runs_too(make_events):
+def test_atlas_runs_too(make_events: Callable[..., GenEvents]) -> None:
     result = run(make_events(*[[(22, 50.0, 4.0, 1.0), (211, 20.0, 0.1, 0.0)]] * 20), load_card("atlas"))
     assert result["ecalTower"].columns["Eta"].max() > 3.5
     assert result["Track"].offsets[-1] > 10

@@ -1,6 +1,7 @@
 """HepMC reader."""
 
 import gzip
+from pathlib import Path
 
 import numpy as np
 import pyhepmc
@@ -11,7 +12,7 @@ from generation.events import concatenate_events
 from generation.hepmc import read_hepmc
 
 
-def make_event(number):
+def make_event(number: int) -> pyhepmc.GenEvent:
     event = pyhepmc.GenEvent(pyhepmc.Units.GEV, pyhepmc.Units.MM)
     event.event_number = number
     event.weights = [0.5 * (number + 1)]
@@ -33,7 +34,7 @@ def make_event(number):
 
 @pytest.mark.parametrize("version", ["hepmc2", "hepmc3"])
 @pytest.mark.parametrize("zipped", [False, True])
-def test_reads_stable_particles(tmp_path, version, zipped):
+def test_reads_stable_particles(tmp_path: Path, version: str, zipped: bool) -> None:
     path = tmp_path / "events.hepmc"
     with pyhepmc.open(str(path), "w", format=version) as stream:
         for number in range(5):
@@ -55,7 +56,7 @@ def test_reads_stable_particles(tmp_path, version, zipped):
     assert first.mass[order][1] == pytest.approx(0.13957)
 
 
-def test_units_are_converted(tmp_path):
+def test_units_are_converted(tmp_path: Path) -> None:
     event = make_event(0)
     event.set_units(pyhepmc.Units.MEV, pyhepmc.Units.CM)
     with pyhepmc.open(str(tmp_path / "a.hepmc"), "w") as stream:
@@ -65,7 +66,7 @@ def test_units_are_converted(tmp_path):
     assert read.z.max() == pytest.approx(3.0)
 
 
-def test_bad_files(tmp_path):
+def test_bad_files(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFileError, match="no such file"):
         list(read_hepmc(tmp_path / "absent.hepmc"))
     (tmp_path / "text.hepmc").write_text("not a HepMC file\n")
@@ -74,7 +75,7 @@ def test_bad_files(tmp_path):
 
 
 @pytest.mark.parametrize("zipped", [False, True])
-def test_damage_is_not_passed_over(tmp_path, zipped):
+def test_damage_is_not_passed_over(tmp_path: Path, zipped: bool) -> None:
     """pyhepmc ends quietly where it cannot parse an event."""
     path = tmp_path / "events.hepmc"
     with pyhepmc.open(str(path), "w") as stream:
@@ -88,7 +89,7 @@ def test_damage_is_not_passed_over(tmp_path, zipped):
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "1e300"])
-def test_numbers_that_no_generator_writes(tmp_path, value):
+def test_numbers_that_no_generator_writes(tmp_path: Path, value: str) -> None:
     path = tmp_path / "events.hepmc"
     with pyhepmc.open(str(path), "w", format="hepmc3") as stream:
         stream.write(make_event(0))
@@ -103,7 +104,7 @@ def test_numbers_that_no_generator_writes(tmp_path, value):
 
 
 @pytest.mark.parametrize("after", ["HepMC::IO", "E ", "N ", "U "])
-def test_a_particle_that_belongs_to_no_vertex(tmp_path, after):
+def test_a_particle_that_belongs_to_no_vertex(tmp_path: Path, after: str) -> None:
     """pyhepmc ends the interpreter there."""
     path = tmp_path / "events.hepmc"
     with pyhepmc.open(str(path), "w", format="hepmc2") as stream:
@@ -118,7 +119,7 @@ def test_a_particle_that_belongs_to_no_vertex(tmp_path, after):
 
 
 @pytest.mark.parametrize("weight", [1e300, -1e300])
-def test_weights_that_no_file_of_ours_can_hold(tmp_path, weight):
+def test_weights_that_no_file_of_ours_can_hold(tmp_path: Path, weight: float) -> None:
     path = tmp_path / "events.hepmc"
     event = make_event(0)
     event.weights = [weight]

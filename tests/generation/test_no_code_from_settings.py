@@ -6,12 +6,14 @@ from darktrigger.config import validate
 from darktrigger.errors import ConfigError, GenerationError
 from generation.config import DetectorConfig, make_process
 from generation.detectors import choose_program, delphes_command
+from generation.processes.base import PythiaProcess
 from generation.pythia import _initialised
 
 
 @pytest.mark.parametrize("setting", ["Init:plugins = {libx.so::X}", "  init:Plugins={libx.so::X}", "Init :plugins {x}"])
 def test_pythia_loads_no_library(setting: str) -> None:
     process = make_process("qcd", {"extra_settings": [setting]})
+    assert isinstance(process, PythiaProcess)
     with pytest.raises(GenerationError, match="would load a library"):
         _initialised(process, (), ())
 

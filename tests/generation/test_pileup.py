@@ -1,5 +1,7 @@
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from darktrigger.cache import cache_folder
 from darktrigger.errors import DarktriggerError, UnreadableFileError
 from generation import pileup
 from generation.event_store import load_events, save_events
+from generation.events import GenEvents
 from generation.pileup import PoolConfig, load_pool, make_pool, pool_path
 from generation.processes.qcd import MinimumBias
 
@@ -19,16 +22,16 @@ FAST = PoolConfig(
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory):
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(scope="module")
-def pool_file(cache):
+def pool_file(cache: Path) -> Path:
     return make_pool(FAST, cache)
 
 
-def test_pool_holds_minimum_bias(pool_file):
+def test_pool_holds_minimum_bias(pool_file: Path) -> None:
     pool = load_pool(pool_file)
     assert len(pool) == 30
     assert pool.e.sum() == pytest.approx(30 * 13_600, rel=1e-3)
@@ -36,20 +39,22 @@ def test_pool_holds_minimum_bias(pool_file):
     np.testing.assert_array_equal(pool.weight, 1.0)
 
 
-def test_pool_is_made_once(pool_file, cache):
+def test_pool_is_made_once(pool_file: Path, cache: Path) -> None:
     stamp = pool_file.stat().st_mtime_ns
-    told = []
+    told: list[int] = []
     assert make_pool(FAST, cache, advance=told.append) == pool_file
     assert pool_file.stat().st_mtime_ns == stamp
     assert told == []
 
 
 @pytest.mark.parametrize("change", [{"seed": 2}, {"events": 31}, {"process": MinimumBias(tune=5)}])
-def test_other_settings_are_another_pool(change, pool_file, cache):
+def test_other_settings_are_another_pool(change: dict[str, Any], pool_file: Path, cache: Path) -> None:
     assert pool_path(FAST.model_copy(update=change), cache) != pool_file
 
 
-def test_pool_does_not_depend_on_workers_or_company(pool_file, tmp_path, monkeypatch):
+def test_pool_does_not_depend_on_workers_or_company(
+    pool_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("generation.pileup._CHUNK", 15)
     alone = load_pool(make_pool(FAST, tmp_path / "one"))
     assert len(alone) == 30
@@ -60,11 +65,11 @@ def test_pool_does_not_depend_on_workers_or_company(pool_file, tmp_path, monkeyp
     assert [path.suffix for path in (tmp_path / "both").iterdir() if path != paths[0]] == [".tables"]
 
 
-def test_an_interrupted_pool_is_taken_up(pool_file, tmp_path, monkeypatch):
+def test_an_interrupted_pool_is_taken_up(pool_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("generation.pileup._CHUNK", 10)
     whole = make_pool(FAST, tmp_path / "whole")
 
-    def interrupt(_):
+    def interrupt(_: int) -> NoReturn:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -72,15 +77,19 @@ def test_an_interrupted_pool_is_taken_up(pool_file, tmp_path, monkeypatch):
     (part,) = (tmp_path / "cut").glob("*.parts/*")
     assert len(load_events(part)) == 10
     made = []
-    keep = pileup.save_events
-    monkeypatch.setattr(pileup, "save_events", lambda path, events: (made.append(path.name), keep(path, events)))
+
+    def note(path: Path, events: GenEvents) -> None:
+        made.append(path.name)
+        save_events(path, events)
+
+    monkeypatch.setattr(pileup, "save_events", note)
     assert make_pool(FAST, tmp_path / "cut").read_bytes() == whole.read_bytes()
     assert made[:2] == ["0001.npz", "0002.npz"]
     assert not list((tmp_path / "cut").glob("*.parts"))
 
 
-def test_interrupted_writing_leaves_no_pool(pool_file, tmp_path, monkeypatch):
-    def full(stream, *args, **kwargs):
+def test_interrupted_writing_leaves_no_pool(pool_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(stream: Path, *args: object, **kwargs: object) -> NoReturn:
         stream.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
@@ -90,7 +99,7 @@ def test_interrupted_writing_leaves_no_pool(pool_file, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_broken_pools(pool_file, tmp_path):
+def test_broken_pools(pool_file: Path, tmp_path: Path) -> None:
     with pytest.raises(UnreadableFileError, match="No such file"):
         load_events(tmp_path / "absent.npz")
     truncated = tmp_path / "truncated.npz"
@@ -107,7 +116,7 @@ def test_broken_pools(pool_file, tmp_path):
         load_events(pickled)
 
 
-def test_cache_folder(tmp_path, monkeypatch):
+def test_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     monkeypatch.delenv("DARKTRIGGER_CACHE", raising=False)
     assert cache_folder() == tmp_path / "xdg" / "darktrigger"

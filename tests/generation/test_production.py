@@ -3,35 +3,41 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
 
+import numpy as np
 import pytest
 import uproot
 
 from darktrigger.errors import DarktriggerError, UnreadableFileError
-from darktrigger.executors import HERE, ExecutorConfig, open_executor
+from darktrigger.executors import HERE, Executor, ExecutorConfig, open_executor
 from darktrigger.files import read_json
-from generation.detector import load_card
-from generation.detectors import EmbeddedDetector
+from generation.detector import DelphesEvents, load_card
+from generation.detectors import Detector, EmbeddedDetector
+from generation.events import GenEvents
 from generation.part_file import load_part
 from generation.processes.suep import Suep
-from generation.production import generated_batches, produce
+from generation.production import Source, generated_batches, produce
+from generation.pythia import Normalisation
 
 N_EVENTS, BATCH = 10, 4
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory):
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(scope="module")
-def detector():
+def detector() -> EmbeddedDetector:
     return EmbeddedDetector(load_card("cms"), None, 0.0)
 
 
 @pytest.fixture
-def sources(cache):
+def sources(cache: Path) -> Iterator[Source]:
     return generated_batches(Suep(), N_EVENTS, BATCH, cache)
 
 
@@ -42,7 +48,7 @@ class Failing:
     detector: EmbeddedDetector
     first: int
 
-    def __call__(self, events, seed):
+    def __call__(self, events: GenEvents, seed: np.random.SeedSequence) -> DelphesEvents:
         if events.number[0] >= self.first:
             raise KeyboardInterrupt
         return self.detector(events, seed)
@@ -50,36 +56,46 @@ class Failing:
 
 @dataclass(frozen=True)
 class Refusing:
-    def __call__(self, events, seed):
+    def __call__(self, events: GenEvents, seed: np.random.SeedSequence) -> DelphesEvents:
         raise AssertionError("this batch was finished")
 
 
-def content(path):
+def content(path: Path) -> dict[str, Any]:
     with uproot.open(path) as file:
         return {name: branch.array() for name, branch in file["Delphes"].items() if branch.interpretation is not None}
 
 
-def same(a, b):
+def same(a: Path, b: Path) -> bool:
     first, second = content(a), content(b)
     return first.keys() == second.keys() and all(first[name].tolist() == second[name].tolist() for name in first)
 
 
-def run(sources, detector, output, seed=5, executor=HERE, settings=None, **more):
+def run(
+    sources: Iterable[Source],
+    detector: Detector,
+    output: Path,
+    seed: int = 5,
+    executor: Executor = HERE,
+    settings: dict[str, Any] | None = None,
+    **more: Any,
+) -> Normalisation:
     return produce(
         sources, detector, output, seed=seed, settings=settings or {"process": "suep"}, executor=executor, **more
     )
 
 
 @pytest.fixture(scope="module")
-def sample(cache, detector, tmp_path_factory):
+def sample(
+    cache: Path, detector: EmbeddedDetector, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Normalisation]:
     output = tmp_path_factory.mktemp("sample") / "suep.root"
-    told = []
+    told: list[int] = []
     normalisation = run(generated_batches(Suep(), N_EVENTS, BATCH, cache), detector, output, advance=told.append)
     assert told == [4, 4, 2]
     return output, normalisation
 
 
-def test_file_and_sidecar(sample):
+def test_file_and_sidecar(sample: tuple[Path, Normalisation]) -> None:
     output, normalisation = sample
     with uproot.open(output) as file:
         tree = file["Delphes"]
@@ -104,7 +120,13 @@ def test_file_and_sidecar(sample):
     ],
     ids=str,
 )
-def test_who_does_the_work_does_not_matter(config, sample, sources, detector, tmp_path):
+def test_who_does_the_work_does_not_matter(
+    config: ExecutorConfig,
+    sample: tuple[Path, Normalisation],
+    sources: Iterable[Source],
+    detector: EmbeddedDetector,
+    tmp_path: Path,
+) -> None:
     output, normalisation = sample
     with open_executor(config) as executor:
         assert run(sources, detector, tmp_path / "two.root", executor=executor) == normalisation
@@ -112,12 +134,16 @@ def test_who_does_the_work_does_not_matter(config, sample, sources, detector, tm
     assert read_json(f"{output}.json") == read_json(tmp_path / "two.root.json")
 
 
-def test_other_seed_other_events(sample, sources, detector, tmp_path):
+def test_other_seed_other_events(
+    sample: tuple[Path, Normalisation], sources: Iterable[Source], detector: EmbeddedDetector, tmp_path: Path
+) -> None:
     run(sources, detector, tmp_path / "other.root", seed=6)
     assert not same(sample[0], tmp_path / "other.root")
 
 
-def test_interrupted_production_resumes(sample, cache, detector, tmp_path):
+def test_interrupted_production_resumes(
+    sample: tuple[Path, Normalisation], cache: Path, detector: EmbeddedDetector, tmp_path: Path
+) -> None:
     output = tmp_path / "suep.root"
     with pytest.raises(KeyboardInterrupt):
         run(generated_batches(Suep(), N_EVENTS, BATCH, cache), Failing(detector, first=8), output)
@@ -133,14 +159,16 @@ def test_interrupted_production_resumes(sample, cache, detector, tmp_path):
         assert file["Delphes"].num_entries == 8
 
 
-def test_resumed_file_is_the_uninterrupted_one(sample, cache, detector, tmp_path):
+def test_resumed_file_is_the_uninterrupted_one(
+    sample: tuple[Path, Normalisation], cache: Path, detector: EmbeddedDetector, tmp_path: Path
+) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(generated_batches(Suep(), N_EVENTS, BATCH, cache), Failing(detector, first=4), tmp_path / "suep.root")
     run(generated_batches(Suep(), N_EVENTS, BATCH, cache), detector, tmp_path / "suep.root")
     assert same(sample[0], tmp_path / "suep.root")
 
 
-def test_parts_of_other_settings_are_not_taken_up(cache, detector, tmp_path):
+def test_parts_of_other_settings_are_not_taken_up(cache: Path, detector: EmbeddedDetector, tmp_path: Path) -> None:
     output = tmp_path / "suep.root"
     with pytest.raises(KeyboardInterrupt):
         run(generated_batches(Suep(), N_EVENTS, BATCH, cache), Failing(detector, first=4), output)
@@ -148,7 +176,9 @@ def test_parts_of_other_settings_are_not_taken_up(cache, detector, tmp_path):
         run(generated_batches(Suep(), N_EVENTS, BATCH, cache), Refusing(), output, settings={"process": "other"})
 
 
-def test_parts_of_another_version_are_not_taken_up(cache, detector, tmp_path, monkeypatch):
+def test_parts_of_another_version_are_not_taken_up(
+    cache: Path, detector: EmbeddedDetector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     output = tmp_path / "suep.root"
     with pytest.raises(KeyboardInterrupt):
         run(generated_batches(Suep(), N_EVENTS, BATCH, cache), Failing(detector, first=4), output)
@@ -157,8 +187,10 @@ def test_parts_of_another_version_are_not_taken_up(cache, detector, tmp_path, mo
         run(generated_batches(Suep(), N_EVENTS, BATCH, cache), Refusing(), output)
 
 
-def test_full_disk_leaves_no_half_file(sources, detector, tmp_path, monkeypatch):
-    def full(path, **arrays):
+def test_full_disk_leaves_no_half_file(
+    sources: Iterable[Source], detector: EmbeddedDetector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, **arrays: object) -> NoReturn:
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
@@ -168,7 +200,9 @@ def test_full_disk_leaves_no_half_file(sources, detector, tmp_path, monkeypatch)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["plan.json", "suep.root.parts"]
 
 
-def test_broken_part_is_named(cache, detector, sources, tmp_path):
+def test_broken_part_is_named(
+    cache: Path, detector: EmbeddedDetector, sources: Iterable[Source], tmp_path: Path
+) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(sources, Failing(detector, first=4), tmp_path / "suep.root")
     part = tmp_path / "suep.root.parts" / "000000.npz"
@@ -177,7 +211,7 @@ def test_broken_part_is_named(cache, detector, sources, tmp_path):
         run(generated_batches(Suep(), N_EVENTS, BATCH, cache), detector, tmp_path / "suep.root")
 
 
-def test_ctrl_c_leaves_parts_and_no_output(tmp_path, cache):
+def test_ctrl_c_leaves_parts_and_no_output(tmp_path: Path, cache: Path) -> None:
     script = tmp_path / "main.py"
     # A shell's background jobs ignore the signal, and hand that on.
     listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
@@ -185,8 +219,8 @@ def test_ctrl_c_leaves_parts_and_no_output(tmp_path, cache):
     output = tmp_path / "suep.root"
     config = tmp_path / "c.yaml"
     config.write_text("batch_events: 3\n")
-    command = [sys.executable, script, "generate", "suep", "-n", "3000", "-o", output, "--pileup", "0"]
-    more = ["--config", config, "--workers", "2"]
+    command: list[str | Path] = [sys.executable, script, "generate", "suep", "-n", "3000", "-o", output]
+    more: list[str | Path] = ["--pileup", "0", "--config", config, "--workers", "2"]
     environment = os.environ | {"DARKTRIGGER_CACHE": str(cache), "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(  # noqa: S603
         [*command, *more], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True

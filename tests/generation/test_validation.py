@@ -1,15 +1,17 @@
 """Comparison of files, and ours against real Delphes."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike, NDArray
 from typer.testing import CliRunner
 
 from darktrigger.errors import UnreadableFileError
 from generation.delphes_file import DelphesWriter
-from generation.detector import simulate
-from generation.events import concatenate_events
+from generation.detector import DetectorCard, simulate
+from generation.events import GenEvents, concatenate_events
 from generation.hepmc import read_hepmc
 from generation.pileup import PoolConfig, load_pool, make_pool
 from generation.validation import Comparison, Sample, compare, read_sample, spectrum, table
@@ -19,7 +21,9 @@ SAMPLES = ("qcd", "suep1000", "svj3100")
 
 
 @pytest.fixture(scope="module", params=SAMPLES)
-def matched(request, shared, cms, tmp_path_factory):
+def matched(
+    request: pytest.FixtureRequest, shared: Path, cms: DetectorCard, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
     """A sample of real Delphes without pile-up, and ours from the same generated events."""
     folder = shared / "delphes"
     events = concatenate_events(list(read_hepmc(folder / f"{request.param}.hepmc.gz")))
@@ -29,7 +33,7 @@ def matched(request, shared, cms, tmp_path_factory):
     return path, folder / f"{request.param}_pu50.root"
 
 
-def test_agrees_with_real_delphes(matched):
+def test_agrees_with_real_delphes(matched: tuple[Path, Path]) -> None:
     """Means within 3% or two and a half standard errors; the same distributions."""
     ours, reference = matched
     rows = compare(read_sample(ours), read_sample(reference, "_noPU"))
@@ -40,7 +44,7 @@ def test_agrees_with_real_delphes(matched):
 
 
 @pytest.mark.parametrize("detector", ["ECAL", "HCAL", "tracks"])
-def test_spectra_agree_with_real_delphes(matched, detector):
+def test_spectra_agree_with_real_delphes(matched: tuple[Path, Path], detector: str) -> None:
     """Within 5% bin by bin up to 100 GeV, or three standard errors where there are few deposits."""
     ours, reference = (read_sample(path, suffix) for path, suffix in zip(matched, ("", "_noPU"), strict=True))
     result = spectrum(ours, reference, (detector, "E_T"))
@@ -50,13 +54,15 @@ def test_spectra_agree_with_real_delphes(matched, detector):
 
 
 @pytest.fixture(scope="module")
-def pool(tmp_path_factory):
+def pool(tmp_path_factory: pytest.TempPathFactory) -> GenEvents:
     return load_pool(make_pool(PoolConfig(events=3000, seed=3), tmp_path_factory.mktemp("pool")))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLES)
-def test_agrees_with_real_delphes_under_pileup(name, shared, cms, pool, tmp_path):
+def test_agrees_with_real_delphes_under_pileup(
+    name: str, shared: Path, cms: DetectorCard, pool: GenEvents, tmp_path: Path
+) -> None:
     """The same distributions; means that pile-up does not dominate within 3% or three standard errors."""
     events = concatenate_events(list(read_hepmc(shared / "delphes" / f"{name}.hepmc.gz")))
     with DelphesWriter(tmp_path / "ours.root") as writer:
@@ -69,7 +75,7 @@ def test_agrees_with_real_delphes_under_pileup(name, shared, cms, pool, tmp_path
 
 
 @pytest.mark.slow
-def test_pileup_adds_as_many_tracks_as_in_real_delphes(cms, pool):
+def test_pileup_adds_as_many_tracks_as_in_real_delphes(cms: DetectorCard, pool: GenEvents) -> None:
     """583.3 for 50 interactions, over 1,800 events of five samples (FACTS, section 2): known to about 0.4%.
 
     Only tracks add up: towers of pile-up alone pass their thresholds more rarely than on top of a hard event.
@@ -84,13 +90,13 @@ def test_pileup_adds_as_many_tracks_as_in_real_delphes(cms, pool):
     assert n_tracks * 50 / n_vertices == pytest.approx(583.3, rel=0.03)
 
 
-def make_sample(values, number=None):
-    n = len(values)
-    number = np.arange(n) if number is None else number
-    return Sample(number, {"HT": np.asarray(values, dtype=float)}, {("ECAL", "E_T"): np.asarray(values, dtype=float)})
+def make_sample(values: ArrayLike, number: NDArray[np.int64] | None = None) -> Sample:
+    column = np.asarray(values, dtype=float)
+    number = np.arange(len(column)) if number is None else number
+    return Sample(number, {"HT": column}, {("ECAL", "E_T"): column})
 
 
-def test_comparison_of_paired_events_ignores_what_they_share():
+def test_comparison_of_paired_events_ignores_what_they_share() -> None:
     rng = np.random.default_rng(1)
     truth = rng.exponential(500, 1000)
     ours, theirs = truth + rng.normal(0, 5, 1000), truth + rng.normal(0, 5, 1000)
@@ -101,7 +107,7 @@ def test_comparison_of_paired_events_ignores_what_they_share():
     assert paired.passes
 
 
-def test_comparison_sees_a_shift():
+def test_comparison_sees_a_shift() -> None:
     values = np.random.default_rng(1).normal(100, 10, 500)
     row = compare(make_sample(values * 1.1), make_sample(values))[0]
     assert row.difference == pytest.approx(0.1)
@@ -110,7 +116,7 @@ def test_comparison_sees_a_shift():
     assert "!" not in table([Comparison("HT", 1.0, 1.0, 0.0, 0.1, 0.5)])
 
 
-def test_spectrum_counts_per_event():
+def test_spectrum_counts_per_event() -> None:
     ours, reference = make_sample([0.7, 0.7, 5.0, 5.0]), make_sample([0.7, 5.0])
     result = spectrum(ours, reference, ("ECAL", "E_T"))
     assert result.ours.sum() == result.reference.sum() == 1.0
@@ -118,7 +124,7 @@ def test_spectrum_counts_per_event():
     assert np.isnan(result.ratio[1])
 
 
-def test_command(data, tmp_path):
+def test_command(data: Path, tmp_path: Path) -> None:
     file = str(data / "qcd.root")
     result = CliRunner().invoke(app, [file, file, "-o", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
@@ -127,6 +133,6 @@ def test_command(data, tmp_path):
     assert len(list((tmp_path / "out").glob("*.pdf"))) >= 10
 
 
-def test_missing_file():
+def test_missing_file() -> None:
     with pytest.raises(UnreadableFileError, match="no such file"):
         read_sample("absent.root")

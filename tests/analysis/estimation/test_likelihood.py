@@ -111,10 +111,10 @@ def test_limits_from_pseudo_experiments() -> None:
 def test_discovery_from_pseudo_experiments(capfd: pytest.CaptureFixture[str]) -> None:
     model = abcd_model(Regions(20.0, 40.0, 50.0, 200.0), SIGNAL)
     data = [*Regions(17.0, 40.0, 50.0, 200.0), *model.config.auxdata]
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    before = np.random.get_state(legacy=False)["state"]["key"].copy()  # noqa: NPY002
     found, again, other = (discovery(data, model, Toys(50, seed)) for seed in (1, 1, 3))
     # The global generator, from which pyhf draws, is as it was, and nothing was printed.
-    assert (before == np.random.get_state()[1]).all()  # noqa: NPY002
+    assert (before == np.random.get_state(legacy=False)["state"]["key"]).all()  # noqa: NPY002
     assert found == again
     assert found == pytest.approx(other, abs=0.7)
     assert found == pytest.approx(discovery(data, model), abs=0.5)

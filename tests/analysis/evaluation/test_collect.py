@@ -11,7 +11,7 @@ from analysis.evaluate import evaluate
 from analysis.evaluation import collect as module
 from analysis.evaluation.collect import collect
 from analysis.evaluation.config import EvaluationConfig
-from analysis.evaluation.samples import Key, Sample
+from analysis.evaluation.samples import Key, Sample, save_samples
 from analysis.trigger import Trigger
 from darktrigger.errors import AnalysisError, InputFileError
 from darktrigger.executors import ExecutorConfig, open_executor
@@ -58,9 +58,8 @@ def test_an_interrupted_evaluation_takes_up_what_is_done(
     def interrupted(path: Path, samples: dict[Key, Sample]) -> None:
         if list(parts.glob("*.npz")):
             raise KeyboardInterrupt
-        save(path, samples)
+        save_samples(path, samples)
 
-    save = module.save_samples
     with monkeypatch.context() as patch:
         patch.setattr(module, "save_samples", interrupted)
         with pytest.raises(KeyboardInterrupt):

@@ -97,8 +97,8 @@ def test_change_of_the_mean_over_masses(make_samples: Callable[..., dict[Key, Sa
     both = auroc_change(samples, [SUEP, heavy], new, old)
     assert both is not None
     assert both.value == pytest.approx(np.mean([item.value for item in single if item]))
-    errors = [item.uncertainty for item in single if item and item.uncertainty]
-    assert np.hypot(*errors) / 2 < (both.uncertainty or 0) < np.mean(errors)
+    first, second = (item.uncertainty for item in single if item and item.uncertainty)
+    assert np.hypot(first, second) / 2 < (both.uncertainty or 0) < np.mean([first, second])
     assert (
         auroc_change(
             make_samples({key: {c: v[:1] for c, v in x.items()} for key, x in scores.items()}), [SUEP], new, old

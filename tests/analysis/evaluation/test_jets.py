@@ -151,7 +151,7 @@ def test_rejection_against_the_jets_themselves(written: Path, jet_model: Path, j
 
 def test_jets_have_baselines_and_pictures_of_their_own(written: Path) -> None:
     scores = {score for score, _ in cells(written, "auroc")}
-    assert scores == {"energy", "n_constituents", "jet_mass"}
+    assert scores == {"energy", "n_constituents", "jet_mass", "p_t_d"}
     plots = {path.stem for path in (written / "plots").glob("*.png")}
     assert {"roc_nae_top", "score_nae_energy", "reconstructions_nae_top", "reconstructions_nae_background"} <= plots
     assert {"landscape_nae", "worst_nae"} <= plots
@@ -238,7 +238,7 @@ def test_a_jet_model_runs_in_the_analysis(jet_model: Path, data: Path, tmp_path:
     assert done.exit_code == 0, done.output
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     found = summary["signals"]["svj3100"]
-    assert set(found) == {"energy", "n_tracks", "n_constituents", "jet_mass"}
+    assert set(found) == {"energy", "n_tracks", "n_constituents", "jet_mass", "p_t_d"}
     jets = []
     for name, label in labels.items():
         path, sample = tmp_path / f"{name}.parquet", JetSample(process=name, label=label)
@@ -251,11 +251,13 @@ def test_a_jet_model_runs_in_the_analysis(jet_model: Path, data: Path, tmp_path:
         "energy": [part.images.sum(axis=1) for part in jets],
         "n_constituents": [part.n_constituents.astype(float) for part in jets],
         "jet_mass": [part.jet_mass for part in jets],
+        "p_t_d": [np.linalg.norm(part.images.toarray(), axis=1) / part.images.sum(axis=1) for part in jets],
     }
     for score, (background, signal) in columns.items():
         ordered = (signal[:, None] > background) + 0.5 * (signal[:, None] == background)
         area = np.average(ordered, weights=np.broadcast_to(jets[0].weight, ordered.shape))
-        assert found[score]["auroc"]["value"] == pytest.approx(area, abs=0.002)
+        # One QCD event of a tenth of all weight may share a bin with a signal event.
+        assert found[score]["auroc"]["value"] == pytest.approx(area, abs=0.004)
 
 
 def test_mmd_of_gaussians() -> None:

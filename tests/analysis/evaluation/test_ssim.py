@@ -25,6 +25,6 @@ def test_equal_images_and_scale() -> None:
     reco, image = pair((5, 1, 72, 58))
     np.testing.assert_allclose(ssim(image, image), 1)
     scale = np.arange(1.0, 6.0)
-    scaled = [x.astype(np.float64) * scale[:, None, None, None] for x in (reco, image)]
-    np.testing.assert_allclose(ssim(*scaled, scale), ssim(reco, image))
+    scaled_reco, scaled_image = (x.astype(np.float64) * scale[:, None, None, None] for x in (reco, image))
+    np.testing.assert_allclose(ssim(scaled_reco, scaled_image, scale), ssim(reco, image))
     assert ssim(reco[:0], image[:0]).shape == (0,)
