@@ -45,7 +45,7 @@ class TrainingConfig(StrictModel):
     seed
         Of the initial weights, the split, the order of events, the augmentations and the model's noise.
     precision
-        ``bfloat16`` autocast, ``float32``, or ``auto``: bfloat16 where the hardware computes in it.
+        ``bfloat16`` autocast, ``float32``, or ``auto``: bfloat16 where the hardware is faster with it.
     compile
         Whether an accelerator gets the network compiled (``torch.compile``, which needs a C compiler there and takes
         a minute at the start), for many times the speed; no effect on a CPU.
