@@ -15,7 +15,7 @@ from analysis.menu import Menu
 from analysis.reading import EventSet, Reader
 from analysis.scores import event_scores
 from analysis.trigger import Trigger
-from imaging.delphes_file import explain_read_errors
+from imaging.delphes_file import check_sound, explain_read_errors
 from imaging.events import Cutflow
 from imaging.split import EntrySplit
 
@@ -122,8 +122,10 @@ class Columns(Mapping[str, ak.Array]):
 
     def __getitem__(self, branch: str) -> ak.Array:
         collection, member = branch.split(".", 1)
-        with explain_read_errors(self._events.metadata["filename"]):
+        source = self._events.metadata["filename"]
+        with explain_read_errors(source):
             array = ak.materialize(self._events[collection][member])
+        check_sound(array, branch, source)
         array = array[:, np.newaxis] if array.ndim == 1 else array
         return array if self._kept is None else array[self._kept]
 

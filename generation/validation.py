@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from darktrigger.errors import BadValueError, EmptyInputError, MissingBranchError
-from imaging.delphes_file import explain_read_errors
+from imaging.delphes_file import check_sound, explain_read_errors
 from imaging.grid import FINE, HCAL
 
 _TRACK_ETA, _HCAL_ETA = float(FINE.eta_max), float(HCAL.eta_max)
@@ -102,7 +102,7 @@ def read_sample(path: str | Path, suffix: str = "") -> Sample:
     UnreadableFileError, EmptyInputError
         Not a sound Delphes file with events.
     BadValueError
-        NaN or infinity.
+        NaN or infinity, or other than one value an event where Delphes writes one.
     MissingBranchError
         None of the collections is there.
     """
@@ -116,16 +116,17 @@ def read_sample(path: str | Path, suffix: str = "") -> Sample:
             collection = source.collection + suffix
             if f"{collection}.{source.e_t}" not in tree:
                 continue
-            e_t, eta = (tree[f"{collection}.{member}"].array() for member in (source.e_t, source.eta))
+            e_t, eta = (_read(tree, f"{collection}.{member}", path) for member in (source.e_t, source.eta))
             inside = abs(eta) < source.eta_max
             e_t, eta = e_t[inside], eta[inside]
             per_event[f"{name}: number"] = _numpy(ak.num(e_t))
             per_event[f"{name}: sum"] = _numpy(ak.sum(e_t, axis=1))
             spectra[name, "E_T"], spectra[name, "eta"] = _numpy(ak.flatten(e_t)), _numpy(ak.flatten(eta))
         for name, (collection, member) in SCALARS.items():
-            if f"{collection}{suffix}.{member}" in tree:
-                per_event[name] = _numpy(ak.flatten(tree[f"{collection}{suffix}.{member}"].array()))
-        number = np.asarray(ak.flatten(tree["Event.Number"].array()), dtype=np.int64)
+            branch = f"{collection}{suffix}.{member}"
+            if branch in tree:
+                per_event[name] = _numpy(_single(_read(tree, branch, path), branch, path))
+        number = np.asarray(_single(_read(tree, "Event.Number", path), "Event.Number", path), dtype=np.int64)
     for name, values in [*per_event.items(), *((" ".join(key), found) for key, found in spectra.items())]:
         if not np.isfinite(values).all():
             raise BadValueError(path, f"{name} holds {values[~np.isfinite(values)][0]} (not a finite number)")
@@ -134,6 +135,20 @@ def read_sample(path: str | Path, suffix: str = "") -> Sample:
             path, f"has none of the collections {', '.join(s.collection + suffix for s in SOURCES.values())}"
         )
     return Sample(number, per_event, spectra)
+
+
+def _read(tree: Any, branch: str, path: str | Path) -> ak.Array:
+    values = tree[branch].array()
+    check_sound(values, branch, str(path))
+    return values
+
+
+def _single(values: ak.Array, branch: str, path: str | Path) -> ak.Array:
+    counts = ak.to_numpy(ak.num(values))
+    if (counts != 1).any():
+        event = int(np.flatnonzero(counts != 1)[0])
+        raise BadValueError(path, f"branch {branch} holds {counts[event]} values in event {event}, expected 1")
+    return ak.flatten(values)
 
 
 def _numpy(values: ak.Array) -> NDArray[np.float64]:

@@ -99,6 +99,18 @@ def _diagnose(path: str, error: Exception) -> str:
     return f"is a damaged ROOT file ({reason})"
 
 
+def check_sound(array: ak.Array, name: str, path: str) -> None:
+    """Check that lists end within their values: what computes with others ends the interpreter.
+
+    Raises
+    ------
+    UnreadableFileError
+        A damaged basket, of which uproot makes such an array without a complaint.
+    """
+    if ak.validity_error(array):
+        raise UnreadableFileError(path, f"is a damaged ROOT file (branch {name}: lists longer than their values)")
+
+
 def iterate_chunks(path: str, events: Any, branches: Branches, span: range) -> Iterator[Chunk]:
     """Read the branches of some entries.
 
@@ -124,6 +136,8 @@ def iterate_chunks(path: str, events: Any, branches: Branches, span: range) -> I
                 report=True,
             )
             for arrays, report in steps:
+                for name, array in arrays.items():
+                    check_sound(array, name, path)
                 yield Chunk(arrays, report.tree_entry_start)
 
     return prefetch(read()) if is_remote(path) else read()

@@ -3,12 +3,14 @@
 import dataclasses
 from pathlib import Path
 
+import awkward as ak
 import numpy as np
 import pytest
+import uproot
 from numpy.typing import ArrayLike, NDArray
 from typer.testing import CliRunner
 
-from darktrigger.errors import UnreadableFileError
+from darktrigger.errors import BadValueError, UnreadableFileError
 from generation.delphes_file import DelphesWriter
 from generation.detector import DetectorCard, simulate
 from generation.events import GenEvents, concatenate_events
@@ -136,3 +138,14 @@ def test_command(data: Path, tmp_path: Path) -> None:
 def test_missing_file() -> None:
     with pytest.raises(UnreadableFileError, match="no such file"):
         read_sample("absent.root")
+
+
+@pytest.mark.parametrize("branch", ["MissingET.MET", "Event.Number"])
+def test_one_value_an_event(branch: str, tmp_path: Path) -> None:
+    counts = ak.Array([[1.0], []]), ak.Array([[1.0], [2.0]])
+    columns = {name: counts[name != branch] for name in ("ScalarHT.HT", "MissingET.MET", "Event.Number")}
+    with uproot.recreate(tmp_path / "bad.root") as file:
+        file.mktree("Delphes", dict.fromkeys(columns, "var * float64"))
+        file["Delphes"].extend(columns)
+    with pytest.raises(BadValueError, match=rf"branch {branch} holds 0 values in event 1, expected 1"):
+        read_sample(tmp_path / "bad.root")

@@ -13,9 +13,10 @@ from typer.testing import CliRunner
 
 import imaging.convert
 from darktrigger.cli import app, main
-from darktrigger.errors import DarktriggerError, InputFileError
+from darktrigger.errors import DarktriggerError, InputFileError, UnreadableFileError
 from imaging.config import ImagingConfig, Selection
 from imaging.convert import convert
+from imaging.delphes_file import check_sound
 from imaging.events import build_images
 from imaging.image_file import read_image_file, read_metadata
 from imaging.sample import Sample
@@ -202,3 +203,17 @@ def test_command_line_skips_or_exits_with_1(
     assert message.startswith("error: ")
     assert "bad.root" in message
     assert "Traceback" not in message
+
+
+def test_lists_longer_than_their_values() -> None:
+    """What uproot made of a damaged basket (fuzzing, root, seed 10, case 72); to compute with it ended Python."""
+    values = ak.contents.NumpyArray(np.arange(3.0))
+    sound, damaged = (
+        ak.Array(ak.contents.ListArray(ak.index.Index64([0, 2]), ak.index.Index64([2, stop]), values))
+        for stop in (3, 530_766_631)
+    )
+    check_sound(sound, "ecalTower.Eta", "events.root")
+    with pytest.raises(
+        UnreadableFileError, match=r"events\.root: is a damaged ROOT file \(branch ecalTower\.Eta: lists"
+    ):
+        check_sound(damaged, "ecalTower.Eta", "events.root")
