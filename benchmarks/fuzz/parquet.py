@@ -95,7 +95,12 @@ def write_wrong(original: Path, path: Path, rng: np.random.Generator) -> None:
 def _metadata(raw: bytes, rng: np.random.Generator) -> bytes:
     if rng.random() < 0.2:
         return mutate(raw, rng)
-    return json.dumps(spoil(json.loads(raw), rng), default=str).encode()
+    try:
+        found = json.loads(raw)
+    except ValueError:
+        # It was spoilt before.
+        return mutate(raw, rng)
+    return json.dumps(spoil(found, rng), default=str).encode()
 
 
 def _spoilt(value: Any, rng: np.random.Generator) -> Any:
