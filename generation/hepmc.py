@@ -83,6 +83,9 @@ class _Event:
         for name, values in self.particles.items():
             if name != "pid" and not (np.abs(values) < _LARGEST).all():
                 return f"{name} of a particle is not a number below {_LARGEST:g} GeV or mm"
+        # The smallest int32 has no opposite, the antiparticle.
+        if (self.particles["pid"] <= np.iinfo(np.int32).min).any():
+            return f"{self.particles['pid'].min()} is no PDG number of a particle"
         if not (np.abs([self.weight, self.cross_section]) < np.finfo(np.float32).max).all():
             return f"weight {self.weight} or cross-section {self.cross_section} is not finite in single precision"
         return None

@@ -88,18 +88,26 @@ def test_damage_is_not_passed_over(tmp_path: Path, zipped: bool) -> None:
         list(read_hepmc(path))
 
 
-@pytest.mark.parametrize("value", ["nan", "inf", "1e300"])
-def test_numbers_that_no_generator_writes(tmp_path: Path, value: str) -> None:
+@pytest.mark.parametrize(
+    ("column", "value", "cause"),
+    [
+        (4, "nan", "px of a particle"),
+        (4, "inf", "px of a particle"),
+        (4, "1e300", "px of a particle"),
+        (3, "-2147483648", "-2147483648 is no PDG number"),
+    ],
+)
+def test_numbers_that_no_generator_writes(tmp_path: Path, column: int, value: str, cause: str) -> None:
     path = tmp_path / "events.hepmc"
     with pyhepmc.open(str(path), "w", format="hepmc3") as stream:
         stream.write(make_event(0))
     lines = path.read_text().splitlines()
     row = next(i for i, line in enumerate(lines) if line.startswith("P") and line.endswith(" 1"))
     words = lines[row].split()
-    words[4] = value
+    words[column] = value
     lines[row] = " ".join(words)
     path.write_text("\n".join(lines) + "\n")
-    with pytest.raises(InputFileError, match=r"events\.hepmc: (event 1: px of a particle|is not a sound|is truncated)"):
+    with pytest.raises(InputFileError, match=rf"events\.hepmc: (event 1: {cause}|is not a sound|is truncated)"):
         list(read_hepmc(path))
 
 
