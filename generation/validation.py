@@ -15,6 +15,7 @@ from scipy import stats
 
 from darktrigger.errors import BadValueError, EmptyInputError, MissingBranchError
 from imaging.delphes_file import check_sound, explain_read_errors
+from imaging.events import check_one_per_event
 from imaging.grid import FINE, HCAL
 
 _TRACK_ETA, _HCAL_ETA = float(FINE.eta_max), float(HCAL.eta_max)
@@ -125,8 +126,8 @@ def read_sample(path: str | Path, suffix: str = "") -> Sample:
         for name, (collection, member) in SCALARS.items():
             branch = f"{collection}{suffix}.{member}"
             if branch in tree:
-                per_event[name] = _numpy(_single(_read(tree, branch, path), branch, path))
-        number = np.asarray(_single(_read(tree, "Event.Number", path), "Event.Number", path), dtype=np.int64)
+                per_event[name] = _numpy(_read_single(tree, branch, path))
+        number = np.asarray(_read_single(tree, "Event.Number", path), dtype=np.int64)
     for name, values in [*per_event.items(), *((" ".join(key), found) for key, found in spectra.items())]:
         if not np.isfinite(values).all():
             raise BadValueError(path, f"{name} holds {values[~np.isfinite(values)][0]} (not a finite number)")
@@ -143,11 +144,9 @@ def _read(tree: Any, branch: str, path: str | Path) -> ak.Array:
     return values
 
 
-def _single(values: ak.Array, branch: str, path: str | Path) -> ak.Array:
-    counts = ak.to_numpy(ak.num(values))
-    if (counts != 1).any():
-        event = int(np.flatnonzero(counts != 1)[0])
-        raise BadValueError(path, f"branch {branch} holds {counts[event]} values in event {event}, expected 1")
+def _read_single(tree: Any, branch: str, path: str | Path) -> ak.Array:
+    values = _read(tree, branch, path)
+    check_one_per_event(values, branch, str(path))
     return ak.flatten(values)
 
 

@@ -94,12 +94,22 @@ def build_images(
 
 def one_per_event(arrays: Mapping[str, ak.Array], name: str, source: str) -> NDArray[np.float32]:
     """A branch of which Delphes keeps a single value in each event."""
-    array = arrays[name]
+    check_one_per_event(arrays[name], name, source)
+    return finite(arrays[name], name, source)
+
+
+def check_one_per_event(array: ak.Array, name: str, source: str) -> None:
+    """Check that a branch holds a single value in each event.
+
+    Raises
+    ------
+    BadValueError
+        It does not.
+    """
     counts = ak.to_numpy(ak.num(array))
     if not np.all(counts == 1):
         event = int(np.flatnonzero(counts != 1)[0])
         raise BadValueError(source, f"branch {name} holds {counts[event]} values in event {event}, expected 1")
-    return finite(array, name, source)
 
 
 def count_tracks(
