@@ -1,11 +1,13 @@
 """Throughput of one worker against two, and of dask on one machine against futures.
 
-    python -m benchmarks.scaling [--events 20000] [--files 1] [--stages generate image analyze] [--share 0.3]
+    python -m benchmarks.scaling [--events 20000] [--files 1] [--stages generate image analyze] [--repeats 5]
 
 Runs ``darktrigger generate``, ``image`` and ``analyze`` (with the pretrained trigger) on generated files that are
 large enough for the start of the processes not to matter, and reads what their reports say of the phase that the
-workers share: the wall-clock time between the first task and the last. Give it a quiet machine. Where that has
-fewer cores than workers, ``--share`` makes slow ones (:mod:`benchmarks.slow_cores`).
+workers share: the wall-clock time between the first task and the last. Each repeat runs one worker, two, and dask
+in turn, so that all three meet the machine's slow minutes; what is printed are medians over the repeats, and the
+range of the ratio. Give it a quiet machine. Where that has fewer cores than workers, ``--share`` makes slow ones
+(:mod:`benchmarks.slow_cores`).
 """
 
 from __future__ import annotations
@@ -18,11 +20,15 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import yaml
 
 from benchmarks.slow_cores import run_on_slow_cores
 from generation.delphes_file import DelphesWriter
 from generation.delphes_read import read_delphes
+
+FloatArray = npt.NDArray[np.float64]
 
 DATA = Path(__file__).parents[1] / "tests" / "data"
 
@@ -53,7 +59,7 @@ def copy(path: Path, n_files: int) -> None:
 def command(stage: str, folder: Path, n_events: int, n_files: int) -> list[str]:
     """Arguments of darktrigger, the executor's apart."""
     if stage == "generate":
-        settings = ["-n", str(n_events * n_files // 10), "--config", str(folder / "generation.yaml")]
+        settings = ["-n", str(n_events * n_files // 40), "--config", str(folder / "generation.yaml")]
         return ["generate", "suep", *settings, "-o", str(folder / "suep.root"), "--detector", "embedded"]
     if stage == "image":
         return ["image", str(folder / "qcd_*.root"), "-o", str(folder / "qcd.parquet")]
@@ -82,13 +88,23 @@ def throughput(arguments: Sequence[str], folder: Path, share: float | None) -> f
     return float(report["events"] / report["phases"][PHASES[stage]])
 
 
+def row(stage: str, runs: FloatArray) -> str:
+    """Line of the table; ``runs`` is (repeats, 3): events a second of one worker, of two, and of dask."""
+    one, two, dask = np.median(runs, axis=0)
+    ratios, overheads = runs[:, 1] / runs[:, 0], runs[:, 1] / runs[:, 2] - 1
+    ratio = f"{np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})"
+    overhead = f"{np.median(overheads):.1%} ({overheads.min():.1%} to {overheads.max():.1%})"
+    return f"| {stage} | {one:.0f} | {two:.0f} | {ratio} | {dask:.0f} | {overhead} |"
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=20_000, help="events of a file; generate makes a tenth of all")
-    parser.add_argument("--files", type=int, default=1, help="Delphes files of each sample, at most 256")
+    parser.add_argument("--events", type=int, default=20_000, help="events of a file; generate makes a fortieth of all")
+    parser.add_argument("--files", type=int, default=1, help="Delphes files in all, at most 256")
     parser.add_argument("--stages", nargs="+", choices=sorted(PHASES), default=sorted(PHASES))
     parser.add_argument("--workers", type=int, nargs=2, default=[1, 2], metavar=("FEW", "MANY"))
+    parser.add_argument("--repeats", type=int, default=1, help="of each measurement")
     parser.add_argument("--share", type=float, help="of one hardware thread that each process may use (default: all)")
     options = parser.parse_args()
     few, many = options.workers
@@ -101,15 +117,19 @@ def main() -> None:
             if stage != "generate":
                 for sample in ("qcd", "suep1000")[: 2 if stage == "analyze" else 1]:
                     enlarge(sample, folder / f"{sample}.root", options.events)
-                    copy(folder / f"{sample}.root", options.files)
+                    # As many events in all for the two samples of `analyze` as for the one of `image`.
+                    copy(folder / f"{sample}.root", max(1, options.files // (2 if stage == "analyze" else 1)))
             signal = {"files": ["suep1000_*.root"], "metadata": {"process": "suep", "mass": 1000}}
             (folder / "fileset.yaml").write_text(yaml.safe_dump({"qcd": ["qcd_*.root"], "suep1000": signal}))
             work = command(stage, folder, options.events, options.files)
-            one, two, dask = (
-                throughput([*work, "--executor", kind, "--workers", str(workers)], folder, options.share)
-                for kind, workers in (("futures", few), ("futures", many), ("dask", many))
-            )
-        print(f"| {stage} | {one:.0f} | {two:.0f} | {two / one:.2f} | {dask:.0f} | {two / dask - 1:.1%} |", flush=True)
+            runs = [
+                [
+                    throughput([*work, "--executor", kind, "--workers", str(workers)], folder, options.share)
+                    for kind, workers in (("futures", few), ("futures", many), ("dask", many))
+                ]
+                for _ in range(options.repeats)
+            ]
+        print(row(stage, np.asarray(runs)), flush=True)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,13 @@ from darktrigger.config import StrictModel
 from darktrigger.errors import UnreadableFileError
 from darktrigger.files import hash_of
 from imaging.events import NO_EVENTS, Cutflow
-from imaging.parquet_file import RowWriter, metadata_of, open_parquet
+from imaging.parquet_file import RowWriter, iterate_batches, metadata_of, open_parquet
 
 #: Opens a Parquet file for writing; a function of a module, so that it can travel.
 Write = Callable[[Path], AbstractContextManager[RowWriter[Any]]]
+
+#: Rows of a part in memory at a time, when it is looked at.
+_ROWS_LOOKED_AT = 1000
 
 
 class PartMetadata(StrictModel):
@@ -158,10 +161,13 @@ def _with_constants(table: pa.Table, constants: Mapping[str, float]) -> pa.Table
 
 
 def _look(piece: Piece) -> Part | None:
-    """What is in a part; None where it is damaged."""
+    """What is in a part; None where it is damaged, be it in a page that only its checksum tells from a sound one."""
+    path, schema = piece.part, piece.maker.schema
     try:
-        with open_parquet(piece.part, piece.maker.schema, "a part") as file:
-            found = metadata_of(piece.part, file, PartMetadata)
+        with open_parquet(path, schema, "a part") as file:
+            found = metadata_of(path, file, PartMetadata)
+            for _ in iterate_batches(path, file, schema, _ROWS_LOOKED_AT):
+                pass
     except UnreadableFileError:
         return None
-    return Part(piece.part, found.cutflow, found.bytes_read, taken_up=True)
+    return Part(path, found.cutflow, found.bytes_read, taken_up=True)

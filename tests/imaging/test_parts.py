@@ -1,6 +1,7 @@
 """Images in parts: whoever does the work, and however often it is interrupted, the file is the same."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,7 +60,20 @@ def test_who_does_the_work_does_not_matter(
     assert not (tmp_path / "images.parquet.parts").exists()
 
 
-def test_an_interrupted_conversion_takes_up_what_is_done(paths: list[str], reference: bytes, tmp_path: Path) -> None:
+def cut_short(content: bytes) -> bytes:
+    return content[:100]
+
+
+def one_bit_flipped(content: bytes) -> bytes:
+    """In the middle, far from the footer: Arrow opens the file without complaint."""
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize("damage", [cut_short, one_bit_flipped])
+def test_an_interrupted_conversion_takes_up_what_is_done(
+    damage: Callable[[bytes], bytes], paths: list[str], reference: bytes, tmp_path: Path
+) -> None:
     output = tmp_path / "images.parquet"
 
     def interrupt(_: int) -> None:
@@ -70,7 +84,7 @@ def test_an_interrupted_conversion_takes_up_what_is_done(paths: list[str], refer
     parts = sorted((tmp_path / "images.parquet.parts").iterdir())
     assert len(parts) > 1
     assert not output.exists()
-    parts[0].write_bytes(parts[0].read_bytes()[:100])
+    parts[0].write_bytes(damage(parts[0].read_bytes()))
     report = RunReport("image")
     convert(paths, output, Sample(), CONFIG, report=report)
     # A part that was damaged is made again.
