@@ -53,7 +53,9 @@ def read_histograms_json(path: str | Path) -> dict[str, Histograms]:
     for key, serialised in content.items():
         dataset, _, name = key.partition("/")
         try:
-            histogram: Hist[Any] = Hist(uhi.io.from_sparse(uhi.io.json.object_hook(_arrays(serialised))))
+            # A NaN or a number beyond all integers among counts is an exception too, not a warning.
+            with np.errstate(invalid="raise"):
+                histogram: Hist[Any] = Hist(uhi.io.from_sparse(uhi.io.json.object_hook(_arrays(serialised))))
         # Wrong content surfaces as almost any exception of uhi, hist and numpy.
         except Exception as error:  # noqa: BLE001
             raise UnreadableFileError(path, f"'{key}' is not a UHI histogram ({error!r})") from None
@@ -87,7 +89,7 @@ def read_histograms_root(path: str | Path) -> dict[str, Histograms]:
         Absent, or not ROOT.
     """
     datasets: dict[str, Histograms] = {}
-    with explain_read_errors(str(path)), uproot.open(path) as file:
+    with explain_read_errors(str(path)), np.errstate(invalid="raise"), uproot.open(path) as file:
         for key in file.keys(cycle=False, filter_classname="TH*"):
             dataset, _, name = key.partition("/")
             histogram = file[key].to_hist()

@@ -11,13 +11,19 @@ import numpy as np
 import pytest
 import uproot
 import yaml
+from hist import Hist
 from typer.testing import CliRunner
 
 from analysis.analyze import analyze
 from analysis.cli import app
 from analysis.config import AnalysisConfig
 from analysis.fileset import read_fileset
-from analysis.store import read_histograms_json, read_histograms_root
+from analysis.store import (
+    read_histograms_json,
+    read_histograms_root,
+    write_histograms_json,
+    write_histograms_root,
+)
 from analysis.summary import Summary
 from analysis.trigger import Trigger
 from darktrigger.errors import AnalysisError, ConfigError, UnreadableFileError
@@ -192,6 +198,24 @@ def test_damaged_histograms(tmp_path: Path, content: str) -> None:
     path.write_text(content)
     with pytest.raises(UnreadableFileError, match="histograms"):
         read_histograms_json(path)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+@pytest.mark.parametrize("value", [1e300, np.nan])
+def test_counts_that_no_integer_is(tmp_path: Path, value: float) -> None:
+    """Fuzzing, runs, seed 10, case 616: numpy only warned, and a user's terminal showed it."""
+    histogram = Hist.new.Reg(2, 0, 1, name="score").Double(data=np.array([value, 1.0]))
+    counts = "score_counts"
+    write_histograms_root(tmp_path / "histograms.root", {"qcd": {counts: histogram}})
+    with pytest.raises(UnreadableFileError, match="invalid value"):
+        read_histograms_root(tmp_path / "histograms.root")
+    sound = Hist.new.Reg(2, 0, 1, name="score").Int64(data=np.array([3, 1]))
+    write_histograms_json(tmp_path / "sound.json", {"qcd": {counts: sound}})
+    content = json.loads((tmp_path / "sound.json").read_text())
+    content[f"qcd/{counts}"]["storage"]["values"][1] = value
+    (tmp_path / "histograms.json").write_text(json.dumps(content))
+    with pytest.raises(UnreadableFileError, match=f"{counts}.*invalid value"):
+        read_histograms_json(tmp_path / "histograms.json")
 
 
 @pytest.mark.parametrize(
