@@ -78,7 +78,7 @@ def words(content: bytes, rng: np.random.Generator) -> bytes:
     for _ in range(int(rng.integers(1, 4))):
         row = int(rng.integers(len(lines)))
         which = int(rng.integers(8))
-        if which < 4:
+        if which < 4 and lines[row]:
             lines[row][int(rng.integers(len(lines[row])))] = str(rng.choice(_WORDS))
         elif which == 4:
             lines.insert(int(rng.integers(len(lines))), list(lines[row]))
