@@ -104,7 +104,9 @@ def _cls(strength: float, data: list[float], model: pyhf.Model, toys: Toys | Non
             drawn = _drawn(float(strength), data, model, toys, "qtilde")
             values = [*drawn.cls(drawn.observed), *np.quantile(drawn.cls(drawn.without), norm.cdf(range(-2, 3)))]
         else:
-            observed, expected = pyhf.infer.hypotest(float(strength), data, model, return_expected_set=True)
+            # Tail probabilities too small for a number, or a signal that changes nothing: the NaN below.
+            with np.errstate(divide="ignore", invalid="ignore"):
+                observed, expected = pyhf.infer.hypotest(float(strength), data, model, return_expected_set=True)
             values = [observed, *expected]
     except pyhf.exceptions.FailedMinimization:
         return [0.0] * 6

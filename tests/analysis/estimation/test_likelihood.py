@@ -100,6 +100,15 @@ def test_upper_limits() -> None:
     assert found.limit == pytest.approx(norm.isf(0.025) * found.strength.uncertainty, rel=0.12)
 
 
+def test_limits_where_no_hypothesis_gives_the_data() -> None:
+    """A signal that sits in the control regions: both tail probabilities vanish at some strengths, which is no 0/0."""
+    signal = Regions(88.0, 511.0, 18.0, 1066.0)
+    found = fit_sample(Regions(27_379.0, 89_964.0, 89_471.0, 294_277.0), signal)
+    limits = [limit for limit in found.expected_limits if np.isfinite(limit)]
+    assert limits == sorted(limits)
+    assert found.strength.value == pytest.approx(1, abs=0.2)
+
+
 @pytest.mark.slow
 def test_limits_from_pseudo_experiments() -> None:
     counts, signal = Regions(20.0, 40.0, 50.0, 200.0), Regions(8.0, 1.0, 1.0, 0.0)
