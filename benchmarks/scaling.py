@@ -21,14 +21,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import yaml
 
+from analysis.binned import FloatArray
 from benchmarks.slow_cores import run_on_slow_cores
 from generation.delphes_file import DelphesWriter
 from generation.delphes_read import read_delphes
-
-FloatArray = npt.NDArray[np.float64]
 
 DATA = Path(__file__).parents[1] / "tests" / "data"
 
