@@ -87,17 +87,17 @@ class ObjectReader:
     @property
     def selection_label(self) -> str:
         """Cut on the lepton."""
-        return f"lepton > {self.config.lepton_pt_min:g} GeV"
+        return self.config.label
 
     def branches(self, available: Collection[str], source: str) -> list[str]:
         """See :class:`Reader`."""
-        return find_object_branches(available, self.config.branches, source).names()
+        return find_object_branches(available, self.config, source).names()
 
     def build(
         self, arrays: Mapping[str, ak.Array], available: Collection[str], source: str, first_entry: int = 0
     ) -> tuple[EventSet, Cutflow]:
         """See :class:`Reader`."""
-        chosen = find_object_branches(available, self.config.branches, source)
+        chosen = find_object_branches(available, self.config, source)
         return build_objects(arrays, chosen, self.config, source, first_entry)
 
     def joined(self, parts: list[Any]) -> EventSet:

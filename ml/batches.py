@@ -56,6 +56,10 @@ class Batches(LightningDataModule):
         """With the labels where the training is supervised."""
         return LabelledBatches(batches) if self.supervised else batches
 
+    def training_events(self) -> PlainBatches:
+        """All training events, in order, as they are."""
+        return PlainBatches(self.data, self.training_rows, batch_size=evaluation_batch(self.device))
+
     def background_batches(self) -> PlainBatches:
         """The validation events that are background, without labels."""
         rows = self.validation_rows[self.data.label[self.validation_rows] == self.config.events.background]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
+
+from torch import Tensor
 
 from darktrigger.config import StrictModel
 
@@ -14,6 +17,14 @@ class ChoosesInput(Protocol):
     @property
     def input(self) -> str:
         """A key of :data:`imaging.dense.INPUT_SHAPES`."""
+
+
+@runtime_checkable
+class LearnsRange(Protocol):
+    """A model that scales its inputs by what it finds in the training events."""
+
+    def learn_range(self, batches: Iterable[Tensor]) -> None:
+        """Look at all training events once, before training; a resumed run has it from its checkpoint."""
 
 
 class ChosenInput(StrictModel):

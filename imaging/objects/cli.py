@@ -36,6 +36,10 @@ def image_objects(
     lepton_pt_min: Annotated[
         float | None, typer.Option(min=0, help="Keep events with a lepton above this, in GeV (default: 23).")
     ] = None,
+    lepton_isolation_max: Annotated[
+        float | None,
+        typer.Option(min=0, help="... with at most this p_T sum around it, over its own (default: any)."),
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with object settings.")] = None,
     skip_bad_files: SkipOption = False,
     executor: ExecutorOption = None,
@@ -55,9 +59,9 @@ def image_objects(
     from imaging.sample import Sample
 
     settings = load_config(ObjectImagingConfig, config)
-    if lepton_pt_min is not None:
-        objects = settings.objects.model_copy(update={"lepton_pt_min": lepton_pt_min})
-        settings = settings.model_copy(update={"objects": objects})
+    given = {"lepton_pt_min": lepton_pt_min, "lepton_isolation_max": lepton_isolation_max}
+    objects = settings.objects.model_copy(update={key: value for key, value in given.items() if value is not None})
+    settings = settings.model_copy(update={"objects": objects})
     sample = Sample(process=process, label=label, mass=mass)
     done = run_production(
         "image-objects",
@@ -71,7 +75,6 @@ def image_objects(
         read_timeout=read_timeout,
         skip_bad_files=skip_bad_files,
     )
-    lepton = f"a lepton above {done.selection.lepton_pt_min:g} GeV"
-    typer.echo(f"{output}: {done.events_selected} of {done.events_read} events with {lepton}")
+    typer.echo(f"{output}: {done.events_selected} of {done.events_read} events with a {done.selection.label}")
     for branches in done.branches:
         typer.echo(f"branches: {', '.join(branches.names())}")

@@ -39,7 +39,7 @@ def convert_objects(
     """
 
     def rows_of(available: Collection[str], path: str) -> DelphesRows:
-        branches = find_object_branches(available, config.objects.branches, path)
+        branches = find_object_branches(available, config.objects, path)
         return DelphesRows(SCHEMA, build_objects, to_object_table, config.tree, branches, config.objects)
 
     done = convert_events(

@@ -55,8 +55,7 @@ def build_objects(
         if branches.ht is None
         else one_per_event(arrays, branches.ht, source)
     )
-    leptons = [*slot_range("electron"), *slot_range("muon")]
-    passed = (objects_NSM[:, leptons, 0] > config.lepton_pt_min).any(1)
+    passed = _has_lepton(arrays, branches, config, source)
     n_selected = int(passed.sum())
     columns: dict[str, NDArray[Any]] = {
         "n_tracks": count_tracks(arrays, branches.tracks, branches.pileup, len(met_N))[passed],
@@ -71,6 +70,20 @@ def build_objects(
     sums = (float(weight.sum(dtype=np.float64)), float(weight[passed].sum(dtype=np.float64)))
     images = objects_NSM[passed].reshape(n_selected, N_INPUTS)
     return ObjectSet(images, **typed), Cutflow(len(met_N), n_selected, *sums)
+
+
+def _has_lepton(
+    arrays: Mapping[str, ak.Array], branches: ObjectBranches, config: ObjectConfig, source: str
+) -> NDArray[np.bool_]:
+    """Whether each event has an electron or muon as the selection wants it."""
+    passed = np.zeros(len(arrays["MissingET.MET"]), dtype=np.bool_)
+    for kind in ("electron", "muon"):
+        chosen = arrays[branches.of(kind)[0]] > config.lepton_pt_min
+        if (isolation := branches.isolation_of(kind)) is not None:
+            finite(arrays[isolation], isolation, source)
+            chosen = chosen & (arrays[isolation] <= config.lepton_isolation_max)
+        passed |= np.asarray(ak.to_numpy(ak.any(chosen, axis=1)))
+    return passed
 
 
 def _hardest(arrays: Mapping[str, ak.Array], names: list[str], slots: int, source: str) -> NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from darktrigger.config import StrictModel
 from imaging.dense import OBJECTS
-from imaging.objects.layout import N_INPUTS, N_SLOTS
+from imaging.objects.layout import N_INPUTS
 from ml.decorrelation import AnyObjective, DiscoPenalty
 from ml.members import MembersOutput, SeveralScores
 from ml.training_config import Count, DecorrelatedTraining
@@ -23,8 +24,6 @@ SCORE = "mse"
 
 class ObjectScale(StrictModel):
     """What the inputs are divided by, so that they are of order 1.
-
-    The paper has them "each normalized to 1"; by what is not said.
 
     Parameters
     ----------
@@ -49,13 +48,14 @@ class DoubleAEConfig(SeveralScores):
     latents
         Size of the bottleneck.
     scale
-        Of the inputs.
+        Of the inputs: ``range`` brings each of the 57 to 0 to 1 in the training events, as the paper's code does
+        (github.com/ViniciusMikuni/DoubleAE); or what they are divided by.
     """
 
     members: Count = 2
     units: Annotated[tuple[Count, ...], Field(min_length=1)] = (256, 128, 64, 32)
     latents: Count = 5
-    scale: ObjectScale = ObjectScale()
+    scale: ObjectScale | Literal["range"] = ObjectScale()
 
     def score_names(self) -> tuple[str, ...]:
         """``mse1``, ``mse2``, ..."""
@@ -126,10 +126,16 @@ class DoubleAE(nn.Module):
         self.members = nn.ModuleList(
             DenseAutoEncoder(N_INPUTS, config.units, config.latents) for _ in range(config.members)
         )
-        scale = torch.tensor([config.scale.pt, config.scale.eta, config.scale.phi]).repeat(N_SLOTS)
-        self.register_buffer("scale", scale, persistent=False)
+        self.of_range = config.scale == "range"
+        divisors = (
+            [config.scale.pt, config.scale.eta, config.scale.phi] if isinstance(config.scale, ObjectScale) else [1.0]
+        )
+        scale_K = torch.tensor(divisors).repeat(N_INPUTS // len(divisors))
+        self.register_buffer("low", torch.zeros(N_INPUTS), persistent=self.of_range)
+        self.register_buffer("scale", scale_K, persistent=self.of_range)
         self.reset_parameters()
 
+    low: Tensor
     scale: Tensor
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
@@ -138,8 +144,17 @@ class DoubleAE(nn.Module):
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight, generator=generator)
 
+    def learn_range(self, batches: Iterable[Tensor]) -> None:
+        """Scale by the range of events (n, 57), if the configuration says so; inputs that never vary become 0."""
+        if not self.of_range:
+            return
+        low, high = zip(*((batch_NK.amin(0), batch_NK.amax(0)) for batch_NK in batches), strict=True)
+        self.low.copy_(torch.stack(low).amin(0))
+        range_K = torch.stack(high).amax(0) - self.low
+        self.scale.copy_(torch.where(range_K > 0, range_K, 1.0))
+
     def forward(self, objects_NK: Tensor) -> MembersOutput:
         """Mean squared error of each autoencoder for objects (n, 57), GeV and radians."""
-        scaled_NK = objects_NK / self.scale
+        scaled_NK = (objects_NK - self.low) / self.scale
         error_NM = torch.stack([(member(scaled_NK) - scaled_NK).square().mean(1) for member in self.members], dim=1)
         return MembersOutput(error_NM, error_NM.sum(1))

@@ -45,8 +45,9 @@ def build(changes: dict[str, Any] | None = None, **config: Any) -> tuple[ObjectS
     arrays = {
         name: ak.values_astype(ak.Array(values), np.float32) for name, values in (JAGGED | (changes or {})).items()
     }
-    branches = find_object_branches(set(arrays), ObjectOverride(), "made")
-    return build_objects(arrays, branches, ObjectConfig(**config), "made", first_entry=100)
+    selection = ObjectConfig(**config)
+    branches = find_object_branches(set(arrays), selection, "made")
+    return build_objects(arrays, branches, selection, "made", first_entry=100)
 
 
 def test_layout_has_57_numbers() -> None:
@@ -75,17 +76,42 @@ def test_lower_threshold_lets_more_pass() -> None:
     assert len(build(lepton_pt_min=20)[0]) == 3
 
 
+def test_isolation_is_asked_of_the_hard_lepton() -> None:
+    isolation = {"Electron.IsolationVar": [[0.0, 0.5], [], [0.45]], "Muon.IsolationVar": [[], [0.1], []]}
+    assert build(isolation)[0].entry.tolist() == [100, 102]
+    # The isolated electron of the first event is too soft, and the hard one is not isolated.
+    assert build(isolation, lepton_isolation_max=0.45)[0].entry.tolist() == [102]
+    assert build(isolation, lepton_isolation_max=0.45, lepton_pt_min=5)[0].entry.tolist() == [100, 101, 102]
+    corrected = {
+        name.replace("Var", "VarRhoCorr"): [[0.2] * len(each) for each in rows] for name, rows in isolation.items()
+    }
+    assert build(isolation | corrected, lepton_isolation_max=0.45)[0].entry.tolist() == [100, 102]
+
+
+def test_isolation_that_the_file_lacks_is_named() -> None:
+    with pytest.raises(
+        MissingBranchError, match=r"made.*need IsolationVarRhoCorr or IsolationVar of Electron and Muon"
+    ):
+        build({"Electron.IsolationVar": [[0.0, 0.5], [], [0.45]]}, lepton_isolation_max=0.45)
+    nan = {"Electron.IsolationVar": [[0.0, 0.5], [], [0.45]], "Muon.IsolationVar": [[], [float("nan")], []]}
+    with pytest.raises(BadValueError, match=r"Muon\.IsolationVar holds nan"):
+        build(nan, lepton_isolation_max=0.45)
+
+
 def test_phase_two_muons_come_first() -> None:
     tight = {name.replace("Muon", "MuonTight"): values for name, values in JAGGED.items() if "Muon" in name}
-    branches = find_object_branches({*JAGGED, *tight}, ObjectOverride(), "made")
+    branches = find_object_branches({*JAGGED, *tight}, ObjectConfig(), "made")
     assert branches.muon == "MuonTight"
-    assert find_object_branches({*JAGGED, *tight}, ObjectOverride(muon="Muon"), "made").muon == "Muon"
+    assert (
+        find_object_branches({*JAGGED, *tight}, ObjectConfig(branches=ObjectOverride(muon="Muon")), "made").muon
+        == "Muon"
+    )
 
 
 def test_missing_collection_names_what_was_found() -> None:
     available = {name for name in JAGGED if not name.startswith("Electron")}
     with pytest.raises(MissingBranchError, match=r"made.*no electrons; need Electron.*found collections: Jet, Missing"):
-        find_object_branches(available, ObjectOverride(), "made")
+        find_object_branches(available, ObjectConfig(), "made")
 
 
 def test_infinite_momentum_is_refused() -> None:
@@ -131,7 +157,7 @@ def test_command_and_file(delphes: Path, tmp_path: Path) -> None:
 
     result = CliRunner().invoke(whole, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    assert "2 of 3 events with a lepton above 23 GeV" in result.output
+    assert "2 of 3 events with a lepton > 23 GeV" in result.output
     assert "Electron.PT" in result.output
     assert app.registered_commands[0].name == "image-objects"
     metadata = read_object_metadata(output)

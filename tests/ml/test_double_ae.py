@@ -131,11 +131,39 @@ def test_train_export_and_scores(objects: Path, tmp_path: Path) -> None:
     assert metadata["scores"] == {"mse1": {"direction": "higher"}, "mse2": {"direction": "higher"}}
 
 
-@pytest.mark.parametrize("objective", [{"kind": "disco"}, {"kind": "constrained"}])
+def test_range_of_the_training_events(objects: Path, tmp_path: Path) -> None:
+    train("double-ae", [objects], tmp_path / "run", config(SMALL | {"scale": "range"}))
+    model = load_model(tmp_path / "run")
+    assert isinstance(model, DoubleAE)
+    x = torch.from_numpy(make_objects(60).images)
+    scaled = (x - model.low) / model.scale
+    # 48 of the 60 events trained; the first electron's p_T is one of the inputs that vary, the third's does not.
+    varies = x.amax(0) > x.amin(0)
+    assert varies[3]
+    assert not varies[9]
+    inside = ((scaled >= 0) & (scaled <= 1)).all(1)
+    assert 48 <= inside.sum() <= 60
+    training = scaled[inside]
+    assert training[:, varies].amax(0) == pytest.approx(1.0)
+    assert training[:, varies].amin(0) == pytest.approx(0.0)
+    assert not training[:, ~varies].any()
+    export_run(tmp_path / "run", tmp_path / "model.onnx")
+    scores = onnxruntime.InferenceSession(tmp_path / "model.onnx").run(["mse1", "mse2"], {"image": x.numpy()})
+    np.testing.assert_allclose(np.stack(scores, 1), model(x).score.detach().numpy(), rtol=1e-4)
+
+
+def test_no_range_is_learnt_unless_asked() -> None:
+    model = DoubleAE(DoubleAEConfig())
+    model.learn_range([torch.from_numpy(make_objects(5).images)])
+    assert not model.low.any()
+    assert "scale" not in model.state_dict()
+
+
+@pytest.mark.parametrize(("objective", "scale"), [({"kind": "disco"}, "range"), ({"kind": "constrained"}, {"pt": 100})])
 def test_resumed_run_equals_an_uninterrupted_one(
-    objective: dict[str, object], objects: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    objective: dict[str, object], scale: object, objects: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = config(objective=objective)
+    settings = config(SMALL | {"scale": scale}, objective=objective)
     train("double-ae", [objects], tmp_path / "whole", settings)
     with monkeypatch.context() as patch:
         original, steps = Decorrelated.training_step, iter(range(100))
