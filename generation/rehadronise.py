@@ -100,7 +100,10 @@ class HeavyDecays:
             self._pythia.event = partons
             self._let_decay(allowed=False)
             find_junctions = False
-            if not self._pythia.forceHadronLevel(find_junctions) or not self._has_hard_hadron(self._pythia.event):
+            n_partons = partons.size()
+            if not self._pythia.forceHadronLevel(find_junctions) or not self._has_hard_hadron(
+                self._pythia.event, n_partons
+            ):
                 continue
             hadrons = pythia8mc.Event(self._pythia.event)
             n_hadrons = hadrons.size()
@@ -114,9 +117,11 @@ class HeavyDecays:
         for pid in self._heavy:
             self._pythia.particleData.mayDecay(pid, allowed)
 
-    def _has_hard_hadron(self, event: Any) -> bool:
+    def _has_hard_hadron(self, event: Any, first: int) -> bool:
+        """Whether the products of hadronisation, from row ``first`` on, have one that decays to such a lepton."""
         return any(
-            event[i].idAbs() in self._heavy and event[i].pT() > self._pt_min - _EXCESS_PT for i in range(event.size())
+            event[i].idAbs() in self._heavy and event[i].pT() > self._pt_min - _EXCESS_PT
+            for i in range(first, event.size())
         )
 
     def _has_lepton(self, event: Any, first: int) -> bool:

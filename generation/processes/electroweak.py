@@ -111,7 +111,7 @@ class QcdLeptons(LeptonTriggered):
     hadronisations: int = Field(
         250, gt=0, description="How often a parton-level event at pt_hat_min is hadronised, harder ones less often."
     )
-    decays: int = Field(4, gt=0, description="How often the hadrons with c or b quarks decay in each hadronisation.")
+    decays: int = Field(8, gt=0, description="How often the hadrons with c or b quarks decay in each hadronisation.")
     pt_hat_min: float = Field(25.0, gt=0, description="Least p_T of the hard scattering, GeV.")
     bias_power: float = Field(2.0, ge=0, description="Hard scatterings are drawn more often by pT-hat to this power.")
 
@@ -188,9 +188,9 @@ class H0ToTauTau(NeutralScalar):
 class HPlusToTauNu(LeptonTriggered):
     """h+- -> tau nu.
 
-    The paper does not say how it is made. Quark fusion gives what a W -> tau nu of lower mass would, of which
-    0.9% pass the trigger and no autoencoder finds any; those of the challenge are found as easily as A -> 4 leptons. So
-    by default a top comes with it, which is how light charged scalars would be made at the LHC, and 12% pass.
+    The paper does not say how it is made. Quark fusion gives what a lighter W -> tau nu would, which passes the
+    trigger once in a hundred and no autoencoder finds; those of the challenge are found more easily than h0 -> tau tau
+    (the paper's appendix A). So by default a top comes with it, and one in four passes.
     """
 
     name: ClassVar[str] = "hplus-to-taunu"
