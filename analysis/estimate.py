@@ -107,7 +107,13 @@ def compute(choices: Choices, dataset: Dataset, config: EstimateConfig) -> Found
     diagonal = Diagonal(*background.pair)
     pairs = {name: signal.pair for name, signal in dataset.signals.items()}
     points = closure_points(
-        background.pair, pairs, config.efficiencies, config.closure.pairs, config.signal_fraction, rng
+        background.pair,
+        pairs,
+        config.efficiencies,
+        config.closure.pairs,
+        config.closure.shares,
+        config.signal_fraction,
+        rng,
     )
     scans = summarise_closure(points, config.closure.tolerance)
     non_closure = {x: non_closure_at(scans, x, config.closure.uncertainty) for x in config.efficiencies}

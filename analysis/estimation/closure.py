@@ -14,9 +14,6 @@ from analysis.binned import FloatArray
 from analysis.estimation.ranks import Survival
 from analysis.estimation.regions import Thresholds, estimate_at, fractions, mixed, sums_in_regions
 
-#: The first cut's share of the rejection, in logarithms, lies between these; the diagonal has one half.
-_SHARES = (0.25, 0.75)
-
 
 @dataclass(frozen=True)
 class ClosureScan:
@@ -71,12 +68,17 @@ class ClosurePoint:
 
 
 def random_thresholds(
-    scores: FloatArray, weight: FloatArray, efficiency: float, count: int, rng: np.random.Generator
+    scores: FloatArray,
+    weight: FloatArray,
+    efficiency: float,
+    count: int,
+    shares: tuple[float, float],
+    rng: np.random.Generator,
 ) -> Iterator[Thresholds]:
     """Pairs of cuts that together keep the same share of the background, or just less.
 
-    The first cut's own efficiency is drawn as efficiency^u with u uniform between 0.25 and
-    0.75, and the second cut set on what passes it.
+    The first cut's own efficiency is drawn as efficiency^u with u uniform between the ``shares``, and the second
+    cut set on what passes it.
 
     Parameters
     ----------
@@ -86,11 +88,13 @@ def random_thresholds(
         Of both cuts together.
     count
         Number of pairs.
+    shares
+        Least and largest share of the rejection, in logarithms, that is the first cut's.
     rng
         Source of the draws.
     """
     first, total = Survival(scores[:, 0], weight), weight.sum()
-    for share in rng.uniform(*_SHARES, count):
+    for share in rng.uniform(*shares, count):
         cut = first.threshold(efficiency**share)
         passed: NDArray[np.bool_] = scores[:, 0] >= cut
         kept = weight[passed].sum()
@@ -103,6 +107,7 @@ def closure_points(
     signals: dict[str, tuple[FloatArray, FloatArray]],
     efficiencies: Sequence[float],
     count: int,
+    shares: tuple[float, float],
     fraction: float,
     rng: np.random.Generator,
 ) -> list[ClosurePoint]:
@@ -116,6 +121,8 @@ def closure_points(
         SM efficiencies of the signal region.
     count
         Pairs for each.
+    shares
+        Of the first cut, see :func:`random_thresholds`.
     fraction
         Share of signal events in the mixed samples.
     rng
@@ -123,11 +130,11 @@ def closure_points(
     """
     points = []
     for efficiency in efficiencies:
-        for thresholds in random_thresholds(*background, efficiency, count, rng):
+        for thresholds in random_thresholds(*background, efficiency, count, shares, rng):
             estimate = estimate_at(*background, thresholds)
-            shares = fractions(estimate.counts)
+            regions = fractions(estimate.counts)
             found = {
-                name: contaminated_ratio(shares, fractions(sums_in_regions(*signal, thresholds)), fraction)
+                name: contaminated_ratio(regions, fractions(sums_in_regions(*signal, thresholds)), fraction)
                 for name, signal in signals.items()
             }
             known = {name: ratio for name, ratio in found.items() if ratio is not None}

@@ -21,6 +21,9 @@ class ClosureConfig(StrictModel):
     ----------
     pairs
         Pairs at each SM efficiency.
+    shares
+        Least and largest share of the rejection, in logarithms, that is the first score's; the diagonal has one half.
+        The paper's pairs lie between about 0.47 and 0.6 (github.com/ViniciusMikuni/DoubleAE).
     tolerance
         Closure that is good enough whatever its statistical uncertainty.
     uncertainty
@@ -29,8 +32,15 @@ class ClosureConfig(StrictModel):
     """
 
     pairs: Annotated[int, Field(ge=1)] = 100
+    shares: tuple[Fraction, Fraction] = (0.25, 0.75)
     tolerance: Positive = 0.025
     uncertainty: Annotated[float, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.shares[0] > self.shares[1]:
+            raise ValueError(f"shares: {self.shares[0]:g} is above {self.shares[1]:g}")
+        return self
 
 
 class ExperimentsConfig(StrictModel):

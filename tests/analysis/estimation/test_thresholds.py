@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from analysis.abcd import Regions
 from analysis.estimation import events
 from analysis.estimation.closure import closure_points, random_thresholds, summarise_closure
+from analysis.estimation.config import ClosureConfig
 from analysis.estimation.ranks import Diagonal, Survival
 from analysis.estimation.regions import estimate_at, mixed, sums_in_regions
 from analysis.estimation.sculpting import rank_correlation, weighted_quantiles
@@ -55,7 +57,8 @@ def test_regions_against_masks() -> None:
 
 def test_random_thresholds_share_an_efficiency_and_a_seed() -> None:
     scores, weight = independent(20_000, 3)
-    drawn = [list(random_thresholds(scores, weight, 0.02, 30, np.random.default_rng(7))) for _ in range(2)]
+    wide = (0.25, 0.75)
+    drawn = [list(random_thresholds(scores, weight, 0.02, 30, wide, np.random.default_rng(7))) for _ in range(2)]
     assert drawn[0] == drawn[1]
     assert len(set(drawn[0])) == 30
     for thresholds in drawn[0]:
@@ -63,11 +66,20 @@ def test_random_thresholds_share_an_efficiency_and_a_seed() -> None:
         assert share == pytest.approx(0.02, rel=0.02)
 
 
+def test_random_thresholds_keep_to_their_shares() -> None:
+    scores, weight = independent(20_000, 3)
+    narrow = random_thresholds(scores, weight, 0.01, 30, (0.5, 0.6), np.random.default_rng(7))
+    efficiencies = [weight[scores[:, 0] >= cut].sum() / weight.sum() for cut, _ in narrow]
+    assert 0.01**0.6 * 0.97 < min(efficiencies) < max(efficiencies) < 0.1 * 1.03
+    with pytest.raises(ValidationError, match=r"shares: 0\.6 is above 0\.5"):
+        ClosureConfig(shares=(0.6, 0.5))
+
+
 def test_independent_scores_close_and_contamination_opens() -> None:
     background = independent(100_000, 4)
     rng = np.random.default_rng(5)
     signal = rng.normal(3, 0.5, (1000, 2)) - np.array([0.0, 3.0]) * (rng.random((1000, 1)) < 0.8), np.ones(1000)
-    points = closure_points(background, {"S": signal}, [0.01, 0.1], 20, 0.01, np.random.default_rng(7))
+    points = closure_points(background, {"S": signal}, [0.01, 0.1], 20, (0.25, 0.75), 0.01, np.random.default_rng(7))
     scans = summarise_closure(points, 0.025)
     assert [scan.efficiency for scan in scans] == [0.01, 0.1]
     for scan in scans:
@@ -82,7 +94,7 @@ def test_independent_scores_close_and_contamination_opens() -> None:
 def test_dependent_scores_do_not_close() -> None:
     x = np.random.default_rng(4).normal(size=(20_000, 2))
     x[:, 1] += x[:, 0]
-    points = closure_points((x, np.ones(20_000)), {}, [0.05], 20, 0.001, np.random.default_rng(7))
+    points = closure_points((x, np.ones(20_000)), {}, [0.05], 20, (0.25, 0.75), 0.001, np.random.default_rng(7))
     scan = summarise_closure(points, 0.025)[0]
     assert scan.mean < -0.4
     assert scan.non_closure > 0.4
