@@ -1,19 +1,21 @@
-"""Augmentations of images that respect the detector's geometry (CoDAE, section 4.2).
+"""Augmentations that respect the detector's geometry (for images CoDAE, section 4.2).
 
 A flip reverses the eta axis, a rotation rolls the phi axis, where the detector closes on itself;
 all channels of an event move together. Coarse images are (n, channels, phi, eta), fine ones
 (n, channels, eta, phi), with 5 fine pixels for each coarse one: a fine image turns by the
-same angles, and so does the HCAL grid in it.
+same angles, and so does the HCAL grid in it. Objects turn by any angle.
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from imaging.grid import BLOCK
+from imaging.objects.layout import MEMBERS
 
 #: Rows of a rotation, drawn uniformly; on 72 rows of 5 degrees.
 ROTATIONS = (8, 16, 24, 32, 40, 48, 56)
@@ -62,3 +64,22 @@ def augment_sparse(image_NCHW: Tensor, augmentation: Augmentation) -> Tensor:
     flip, shift = augmentation.flip[event], augmentation.shift[event] * BLOCK
     index = torch.stack([event, channel, torch.where(flip, height - 1 - eta, eta), (phi + shift) % width])
     return torch.sparse_coo_tensor(index, image_NCHW.values(), image_NCHW.shape, check_invariants=True)
+
+
+def augment_objects(objects_NK: Tensor, generator: torch.Generator) -> Tensor:
+    """Turn each event by an angle and mirror it in eta, in phi or both at random; empty slots stay empty.
+
+    Parameters
+    ----------
+    objects_NK
+        As :mod:`imaging.objects.layout` has them, shape (n, 57), GeV and radians.
+    generator
+        Source of the angles and the mirrors.
+    """
+    n = len(objects_NK)
+    pt_NS, eta_NS, phi_NS = objects_NK.view(n, -1, len(MEMBERS)).unbind(2)
+    angle_N1 = 2 * math.pi * torch.rand(n, 1, generator=generator)
+    mirror_2N1 = 1.0 - 2.0 * torch.randint(2, (2, n, 1), generator=generator)
+    turned_NS = torch.remainder(phi_NS * mirror_2N1[1] + angle_N1 + math.pi, 2 * math.pi) - math.pi
+    turned_NS = torch.where(pt_NS > 0, turned_NS, phi_NS)
+    return torch.stack([pt_NS, eta_NS * mirror_2N1[0], turned_NS], dim=2).view(n, -1)

@@ -29,7 +29,7 @@ from imaging.objects.object_file import iterate_object_file
 from imaging.objects.object_set import ObjectSet
 from imaging.sparse import CHANNELS, GRIDS, SparseImages
 from imaging.split import EntrySplit
-from ml.augmentation import augment, augment_sparse, draw
+from ml.augmentation import augment, augment_objects, augment_sparse, draw
 from ml.events import BackgroundOnly, EventPolicy, Rows
 from ml.streams import stream, torch_stream
 
@@ -202,7 +202,10 @@ class TrainingBatches:
         image_NCHW = self.data.sparse(rows) if fine else self.data.dense(rows)
         if not self.augmentation:
             return image_NCHW
-        drawn = draw(len(rows), torch_stream(self.seed, "augmentation", self.epoch, index))
+        generator = torch_stream(self.seed, "augmentation", self.epoch, index)
+        if self.data.kind == OBJECTS:
+            return augment_objects(image_NCHW, generator)
+        drawn = draw(len(rows), generator)
         return augment_sparse(image_NCHW, drawn) if fine else augment(image_NCHW, drawn)
 
 

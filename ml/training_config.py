@@ -50,7 +50,7 @@ class TrainingConfig(StrictModel):
         Whether an accelerator gets the network compiled (``torch.compile``, which needs a C compiler there and takes
         a minute at the start), for many times the speed; no effect on a CPU.
     augmentation
-        Whether to flip and rotate the training images at random, see :mod:`ml.augmentation`.
+        Whether to flip and rotate the training events at random, see :mod:`ml.augmentation`.
     entries
         Which events of the image files to use, by their entry number.
     """

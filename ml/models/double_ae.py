@@ -67,13 +67,17 @@ class DoubleAEConfig(SeveralScores):
 
 
 class DoubleAETraining(DecorrelatedTraining):
-    """As in the paper, section III: Adam, batches of 10,000, 1000 epochs, patience 10, lambda 100."""
+    """As in the paper, section III: Adam, batches of 10,000, 1000 epochs, patience 10, lambda 100.
+
+    With ``augmentation`` events are turned and mirrored at random, which the paper does not do: its 2 million
+    events need it less.
+    """
 
     epochs: Count = 1000
     batch_size: Count = 10_000
     micro_batch: Count | None = 2500
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    augmentation: Literal[False] = False
+    augmentation: bool = False
     objective: AnyObjective = DiscoPenalty()
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from imaging.dense import coarse_e_t, fine
 from imaging.image_file import read_image_file
-from ml.augmentation import COMBINATIONS, ROTATIONS, Augmentation, augment, augment_sparse, draw
+from ml.augmentation import COMBINATIONS, ROTATIONS, Augmentation, augment, augment_objects, augment_sparse, draw
 
 
 def images(seed: int, n: int = 5) -> Tensor:
@@ -71,3 +71,33 @@ def test_fine_images_turn_and_flip_as_their_coarse_ones(background: Path) -> Non
     summed_NCHW = 25 * F.avg_pool2d(F.pad(fine_NCHW, (0, 0, 1, 1)), 5).transpose(2, 3)
     expected_NCHW = augment(torch.from_numpy(coarse_e_t(events)), drawn)
     torch.testing.assert_close(summed_NCHW, expected_NCHW, rtol=1e-4, atol=1e-4)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_objects_turn_and_mirror_together(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    events = np.zeros((40, 19, 3), np.float32)
+    events[:, :7, 0] = rng.exponential(50, (40, 7)) + 0.1
+    events[:, 1:7, 1] = rng.uniform(-2.5, 2.5, (40, 6))
+    events[:, :7, 2] = rng.uniform(-np.pi, np.pi, (40, 7))
+    generator = torch.Generator().manual_seed(seed)
+    turned = augment_objects(torch.from_numpy(events.reshape(40, 57)), generator).numpy().reshape(40, 19, 3)
+    np.testing.assert_array_equal(turned[..., 0], events[..., 0])
+    assert not turned[:, 7:].any()
+    assert not turned[:, 0, 1].any()
+    np.testing.assert_array_equal(np.abs(turned[..., 1]), np.abs(events[..., 1]))
+    assert (np.abs(turned[..., 2]) <= np.pi + 1e-6).all()
+    # Invariant masses of pairs know only differences.
+    for before, after in zip(events[:, 1:7], turned[:, 1:7], strict=True):
+        np.testing.assert_allclose(pair_masses(after), pair_masses(before), rtol=1e-3, atol=0.02)
+    first = turned[:, 1, 2] - events[:, 1, 2]
+    assert len(np.unique(np.round(first, 4))) > 20
+    assert len(np.unique(turned[:, 1, 1] == events[:, 1, 1])) == 2
+
+
+def pair_masses(objects: np.ndarray) -> np.ndarray:
+    pt, eta, phi = objects.T.astype(np.float64)
+    squares = 2 * pt[:, None] * pt * (np.cosh(eta[:, None] - eta) - np.cos(phi[:, None] - phi))
+    masses: np.ndarray = np.sqrt(np.maximum(squares, 0))
+    return masses

@@ -152,6 +152,15 @@ def test_range_of_the_training_events(objects: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(np.stack(scores, 1), model(x).score.detach().numpy(), rtol=1e-4)
 
 
+def test_training_with_turned_events_is_reproducible_and_another(objects: Path, tmp_path: Path) -> None:
+    runs = {"plain": False, "turned": True, "again": True}
+    for name, augmentation in runs.items():
+        train("double-ae", [objects], tmp_path / name, config(augmentation=augmentation))
+    plain, turned, again = ((tmp_path / name / "metrics.csv").read_text() for name in runs)
+    assert turned == again
+    assert turned != plain
+
+
 def test_no_range_is_learnt_unless_asked() -> None:
     model = DoubleAE(DoubleAEConfig())
     model.learn_range([torch.from_numpy(make_objects(5).images)])
