@@ -17,7 +17,14 @@ from generation.hepmc import read_hepmc
 from generation.hooks import ContainedTopHook
 from generation.processes import PROCESSES
 from generation.processes.base import Process, PythiaProcess
-from generation.processes.electroweak import AToFourLeptons, HadronicTop, Leptoquark, QcdLeptons, WToLeptons
+from generation.processes.electroweak import (
+    AToFourLeptons,
+    HadronicTop,
+    HPlusToTauNu,
+    Leptoquark,
+    QcdLeptons,
+    WToLeptons,
+)
 from generation.processes.mixture import Proportions, StandardModelLeptons
 from generation.processes.qcd import MinimumBias, Qcd, QcdJets
 from generation.processes.suep import Decay, Suep
@@ -421,3 +428,14 @@ def test_heavy_quark_veto_is_only_for_qcd() -> None:
     assert qcd.heavy_quarks_only
     assert isinstance(other, LeptonFilter)
     assert not other.heavy_quarks_only
+
+
+def test_charged_scalar_comes_with_a_top_unless_it_is_to_come_alone() -> None:
+    ht = {}
+    for production in ("top", "quarks"):
+        events, _ = run(HPlusToTauNu(production=production, filter=None), 40)
+        jets = visible_jets(events, 0.5, 20, 5)
+        ht[production] = np.median(ak.sum(jets.pt, axis=1))
+        assert np.isin(np.abs(events.pid), 16).any()  # every event has neutrinos of taus
+    # A top brings a b quark and, mostly, two more.
+    assert ht["top"] > ht["quarks"] + 60
