@@ -82,8 +82,8 @@ class ObjectConfig(StrictModel):
         At least one electron or muon lies above it, GeV, strictly (double-autoencoder paper, section III).
     lepton_isolation_max
         Such a lepton counts only where the p_T sum around it, over its own p_T, is not above this; by default
-        wherever it is. The events of the 40 MHz challenge have 0.45, in a cone of 0.3 (their authors' conversion to HDF5,
-        github.com/ocerri/AnomalyDetection).
+        wherever it is. The events of the 40 MHz challenge have 0.45, in a cone of 0.3 (their authors' conversion to
+        HDF5, github.com/ocerri/AnomalyDetection).
     branches
         Collections that the user names.
     """
