@@ -87,7 +87,7 @@ class ObjectReader:
     @property
     def selection_label(self) -> str:
         """Cut on the lepton."""
-        return self.config.label
+        return f"lepton > {self.config.lepton_pt_min:g} GeV{self.config.isolation_label}"
 
     def branches(self, available: Collection[str], source: str) -> list[str]:
         """See :class:`Reader`."""

@@ -104,7 +104,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=20_000, help="events of a file; generate makes a fortieth of all")
-    parser.add_argument("--files", type=int, default=1, help="Delphes files of analyze; image reads twice as many")
+    parser.add_argument(
+        "--files", type=int, default=1, help="Delphes files of analyze, at most 128; image reads twice as many"
+    )
     parser.add_argument("--stages", nargs="+", choices=sorted(PHASES), default=sorted(PHASES))
     parser.add_argument("--workers", type=int, nargs=2, default=[1, 2], metavar=("FEW", "MANY"))
     parser.add_argument("--repeats", type=int, default=1, help="of each measurement")

@@ -100,10 +100,8 @@ class HeavyDecays:
             self._pythia.event = partons
             self._let_decay(allowed=False)
             find_junctions = False
-            n_partons = partons.size()
-            if not self._pythia.forceHadronLevel(find_junctions) or not self._has_hard_hadron(
-                self._pythia.event, n_partons
-            ):
+            made = self._pythia.forceHadronLevel(find_junctions)
+            if not made or not self._has_hard_hadron(self._pythia.event, partons.size()):
                 continue
             hadrons = pythia8mc.Event(self._pythia.event)
             n_hadrons = hadrons.size()

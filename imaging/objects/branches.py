@@ -93,10 +93,9 @@ class ObjectConfig(StrictModel):
     branches: ObjectOverride = ObjectOverride()
 
     @property
-    def label(self) -> str:
-        """The selection in a few words."""
-        isolated = "" if self.lepton_isolation_max is None else f", isolation < {self.lepton_isolation_max:g}"
-        return f"lepton > {self.lepton_pt_min:g} GeV{isolated}"
+    def isolation_label(self) -> str:
+        """What to say of the isolation behind the threshold; nothing where it does not matter."""
+        return "" if self.lepton_isolation_max is None else f", isolation up to {self.lepton_isolation_max:g}"
 
 
 def find_object_branches(available: Collection[str], config: ObjectConfig, source: str) -> ObjectBranches:

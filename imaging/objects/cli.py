@@ -75,6 +75,7 @@ def image_objects(
         read_timeout=read_timeout,
         skip_bad_files=skip_bad_files,
     )
-    typer.echo(f"{output}: {done.events_selected} of {done.events_read} events with a {done.selection.label}")
+    lepton = f"a lepton above {done.selection.lepton_pt_min:g} GeV{done.selection.isolation_label}"
+    typer.echo(f"{output}: {done.events_selected} of {done.events_read} events with {lepton}")
     for branches in done.branches:
         typer.echo(f"branches: {', '.join(branches.names())}")

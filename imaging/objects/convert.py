@@ -54,5 +54,6 @@ def convert_objects(
         **how,
     )
     if done.events_selected == 0:
-        logger.warning("%s: no event has a lepton above %g GeV", output, config.objects.lepton_pt_min)
+        lepton = f"a lepton above {config.objects.lepton_pt_min:g} GeV{config.objects.isolation_label}"
+        logger.warning("%s: no event has %s", output, lepton)
     return done

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from darktrigger.config import StrictModel
 from imaging.dense import OBJECTS
-from imaging.objects.layout import N_INPUTS
+from imaging.objects.layout import N_INPUTS, N_SLOTS
 from ml.decorrelation import AnyObjective, DiscoPenalty
 from ml.members import MembersOutput, SeveralScores
 from ml.training_config import Count, DecorrelatedTraining
@@ -131,10 +131,8 @@ class DoubleAE(nn.Module):
             DenseAutoEncoder(N_INPUTS, config.units, config.latents) for _ in range(config.members)
         )
         self.of_range = config.scale == "range"
-        divisors = (
-            [config.scale.pt, config.scale.eta, config.scale.phi] if isinstance(config.scale, ObjectScale) else [1.0]
-        )
-        scale_K = torch.tensor(divisors).repeat(N_INPUTS // len(divisors))
+        scale = config.scale if isinstance(config.scale, ObjectScale) else ObjectScale(pt=1, eta=1, phi=1)
+        scale_K = torch.tensor([scale.pt, scale.eta, scale.phi]).repeat(N_SLOTS)
         self.register_buffer("low", torch.zeros(N_INPUTS), persistent=self.of_range)
         self.register_buffer("scale", scale_K, persistent=self.of_range)
         self.reset_parameters()

@@ -119,12 +119,10 @@ def test_infinite_momentum_is_refused() -> None:
         build({"Jet.PT": [[30.0] * 12, [float("inf")], []]})
 
 
-@pytest.fixture
-def delphes(tmp_path: Path) -> Path:
-    path = tmp_path / "made.root"
+def write_delphes(path: Path, jagged: dict[str, Any]) -> Path:
     with uproot.recreate(path) as file:
         fields: dict[str, dict[str, ak.Array]] = {}
-        for name, values in JAGGED.items():
+        for name, values in jagged.items():
             collection, member = name.split(".")
             fields.setdefault(collection, {})[member] = ak.values_astype(ak.Array(values), np.float32)
         tree = {collection: ak.zip(members) for collection, members in fields.items()}
@@ -137,6 +135,25 @@ def delphes(tmp_path: Path) -> Path:
         )
         file["Delphes"].extend(tree)
     return path
+
+
+@pytest.fixture
+def delphes(tmp_path: Path) -> Path:
+    return write_delphes(tmp_path / "made.root", JAGGED)
+
+
+def test_command_asks_for_isolated_leptons(delphes: Path, tmp_path: Path) -> None:
+    isolation = {"Electron.IsolationVar": [[0.0, 0.5], [], [0.45]], "Muon.IsolationVar": [[], [0.1], []]}
+    isolated = write_delphes(tmp_path / "isolated.root", JAGGED | isolation)
+    output = tmp_path / "objects.parquet"
+    option = ["-o", str(output), "--lepton-isolation-max", "0.45"]
+    found = CliRunner().invoke(app, [str(isolated), *option], catch_exceptions=False)
+    assert "1 of 3 events with a lepton above 23 GeV, isolation up to 0.45" in found.output
+    assert "Muon.IsolationVar" in found.output
+    assert read_object_files([output]).entry.tolist() == [2]
+    assert read_object_metadata(output).selection.lepton_isolation_max == 0.45
+    refused = CliRunner().invoke(app, [str(delphes), *option])
+    assert isinstance(refused.exception, MissingBranchError)
 
 
 def test_command_and_file(delphes: Path, tmp_path: Path) -> None:
@@ -157,7 +174,7 @@ def test_command_and_file(delphes: Path, tmp_path: Path) -> None:
 
     result = CliRunner().invoke(whole, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    assert "2 of 3 events with a lepton > 23 GeV" in result.output
+    assert "2 of 3 events with a lepton above 23 GeV" in result.output
     assert "Electron.PT" in result.output
     assert app.registered_commands[0].name == "image-objects"
     metadata = read_object_metadata(output)
