@@ -1,4 +1,4 @@
-"""Commands ``estimate`` and ``menu``."""
+"""Commands ``estimate``, ``menu`` and ``decorrelate``."""
 
 from __future__ import annotations
 
@@ -170,15 +170,51 @@ def menu(
     report([output])
 
 
-def _estimate_changes(
-    background_entries: str | None, weights: EventWeights | None, cross_section: float | None, luminosity: float | None
-) -> dict[str, object]:
-    """Settings that estimate and menu share."""
+@app.command()
+def decorrelate(
+    model: ModelArgument,
+    events: EventsArgument,
+    scores: Annotated[
+        tuple[str, str], typer.Option(help="Two scores of the model; the second is made independent of the first.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Trigger model to write (ONNX).")],
+    config: Annotated[Path | None, typer.Option(help="YAML file with settings.")] = None,
+    background_entries: EntriesOption = None,
+    weights: WeightsOption = None,
+) -> None:
+    """Add two scores that are independent in background, rarity1 and rarity2, to a trained trigger model.
+
+    Learnt from background that neither trained the model nor will judge it.
+    """
+    from analysis.decorrelate import decorrelate as run_decorrelate
+    from analysis.estimation.config import DecorrelateConfig
+    from analysis.trigger import Trigger
+    from darktrigger.config import load_config, validate
+    from darktrigger.inputs import expand_paths
+    from darktrigger.pretrained import trigger_path
+
+    settings = load_config(DecorrelateConfig, config)
+    changes = {name: value for name, value in _event_changes(background_entries, weights).items() if value is not None}
+    settings = validate(DecorrelateConfig, settings.model_dump() | changes, "command line")
+    n_events = run_decorrelate(Trigger(trigger_path(model)), scores, expand_paths(events), output, settings)
+    typer.echo(f"{output}: learnt from {n_events} background events")
+
+
+def _event_changes(background_entries: str | None, weights: EventWeights | None) -> dict[str, object]:
+    """Settings that all commands share."""
     from imaging.split import EntrySplit
 
     return {
         "background_entries": None if background_entries is None else EntrySplit.parse(background_entries).model_dump(),
         "weights": weights and weights.value,
+    }
+
+
+def _estimate_changes(
+    background_entries: str | None, weights: EventWeights | None, cross_section: float | None, luminosity: float | None
+) -> dict[str, object]:
+    """Settings that estimate and menu share."""
+    return _event_changes(background_entries, weights) | {
         "cross_section": cross_section,
         "luminosity": luminosity,
     }

@@ -138,6 +138,33 @@ def read_events(
     AnalysisError
         No background or no signal among the events, or weights that cannot be used.
     """
+    samples, sources, background_sources = _samples(choices, paths, entries, weights, batch_size)
+    return Dataset(*_named(samples, sources), _preselected(background_sources))
+
+
+def read_background(
+    choice: ScoreChoice, paths: Sequence[str], entries: EntrySplit, weights: str, batch_size: int
+) -> Events:
+    """The background events alone, see :func:`read_events`; others are left out.
+
+    Raises
+    ------
+    InputFileError
+        A bad file, or one that the model cannot be fed with.
+    AnalysisError
+        No background among the events, or weights that cannot be used.
+    """
+    samples, _, _ = _samples([choice], paths, entries, weights, batch_size)
+    if BACKGROUND not in samples:
+        raise AnalysisError(f"no background (label 0) in {', '.join(paths)} (entries kept: {entries})")
+    _check_weights("background", samples[BACKGROUND])
+    return samples[BACKGROUND]
+
+
+def _samples(
+    choices: Sequence[ScoreChoice], paths: Sequence[str], entries: EntrySplit, weights: str, batch_size: int
+) -> tuple[dict[Key, Events], list[ImageSource], list[ImageSource]]:
+    """Events of each class and mass, all files, and those with background."""
     sources = [open_images(path) for path in paths]
     parts: dict[Key, _Parts] = {}
     background_sources: list[ImageSource] = []
@@ -152,7 +179,7 @@ def read_events(
     samples = {key: _one_pileup(parts[key].joined(len(choices))) for key in sorted(parts)}
     if weights == "unit":
         samples = {key: replace(events, weight=np.ones(len(events))) for key, events in samples.items()}
-    return Dataset(*_named(samples, sources), _preselected(background_sources))
+    return samples, sources, background_sources
 
 
 def _scored(
@@ -216,9 +243,13 @@ def _named(samples: Mapping[Key, Events], sources: Sequence[ImageSource]) -> tup
         labels = ", ".join(str(label) for label in sorted({key.label for key in samples})) or "none"
         raise AnalysisError(f"an estimate needs background (label 0) and a signal; found labels: {labels}")
     for name, events in {"background": samples[BACKGROUND], **signals}.items():
-        if events.weight.min() < 0 or not events.weight.sum() > 0:
-            raise AnalysisError(f"{name}: an estimate needs weights of at least 0, some above (or weights: unit)")
+        _check_weights(name, events)
     return samples[BACKGROUND], signals
+
+
+def _check_weights(name: str, events: Events) -> None:
+    if events.weight.min() < 0 or not events.weight.sum() > 0:
+        raise AnalysisError(f"{name}: an estimate needs weights of at least 0, some above (or weights: unit)")
 
 
 def _name(signal: str, mass: float) -> str:
