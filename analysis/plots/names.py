@@ -22,6 +22,7 @@ _NAMES = {
     "z2": "$Z_2$",
     "kl_r": "KL-R",
     "kl_f": "KL-F",
+    "rarity": "Rarity",
     "n_tracks": r"$n_{\mathrm{tracks}}$",
     "lit_pixels": "Lit pixels",
     "crowding": "Crowding",
