@@ -33,6 +33,8 @@ def card(model: Path, evaluation: Path) -> dict[str, Any]:
     # Names of files on the machine of the training mean nothing elsewhere.
     training = metadata["training"]
     training["files"] = {Path(path).name: key for path, key in training["files"].items()}
+    if decorrelated := metadata.get("decorrelated"):
+        decorrelated["files"] = {Path(path).name: key for path, key in decorrelated["files"].items()}
     if training.get("teacher"):
         training["teacher"]["path"] = Path(training["teacher"]["path"]).name
     rebuilt = [item["figures"] for item in found["reconstruction"] if item["model"] in names and item.get("figures")]
