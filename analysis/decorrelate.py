@@ -71,7 +71,7 @@ def decorrelate(
     background = read_background(
         ScoreChoice(trigger, scores), paths, config.background_entries, config.weights, config.batch_size
     )
-    rarities = learn_rarities(*background.pair, config.edges, config.prior_events)
+    rarities = learn_rarities(*background.pair, config.cell_events, config.prior_events)
     trigger.check_unchanged()
     model = onnx.load(trigger.path)
     signs = directions[scores[0]].sign, directions[scores[1]].sign

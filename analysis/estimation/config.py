@@ -82,33 +82,17 @@ class DecorrelateConfig(StrictModel):
         be judged by.
     weights
         ``generator``: events count by the generator's weight; ``unit``: once each.
-    edges
-        Of the cells in either rarity, -ln of a background efficiency, from 0 on; the last cell has no end.
+    cell_events
+        Events of background in a cell of both rarities, on average: more events make finer cells.
     prior_events
         Events of independent background that are added to each cell, against fluctuations.
     """
 
     background_entries: EntrySplit = EntrySplit()
     weights: Literal["generator", "unit"] = "generator"
-    edges: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)] = (
-        0.0,
-        0.25,
-        0.5,
-        0.75,
-        1.0,
-        1.5,
-        2.0,
-        2.5,
-        3.0,
-    )
-    prior_events: Annotated[float, Field(gt=0)] = 30.0
+    cell_events: Positive = 200.0
+    prior_events: Positive = 10.0
     batch_size: Annotated[int, Field(ge=1)] = 16
-
-    @model_validator(mode="after")
-    def _ascending_from_zero(self) -> Self:
-        if self.edges[0] != 0 or list(self.edges) != sorted(set(self.edges)):
-            raise ValueError(f"edges must ascend from 0 (found {list(self.edges)})")
-        return self
 
 
 class EstimateConfig(StrictModel):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,15 +80,15 @@ class Rarities:
         return np.stack([first, (self.hazard(first) * pieces(second, *self.piece)).sum(1)], axis=1)
 
 
-def learn_rarities(scores: FloatArray, weight: FloatArray, edges: Sequence[float], prior_events: float) -> Rarities:
+def learn_rarities(scores: FloatArray, weight: FloatArray, cell_events: float, prior_events: float) -> Rarities:
     """Learn both rarities from background that trained neither score.
 
     Parameters
     ----------
     scores, weight
         Oriented, of the background, shape (n, 2) and (n,); not negative weights.
-    edges
-        Of the cells of the first and of the second rarity, from 0 on; the last cell has no end.
+    cell_events
+        In a cell of both rarities, on average, where the scores are independent.
     prior_events
         So many events of independent background are added to each cell, against fluctuations.
 
@@ -106,7 +105,7 @@ def learn_rarities(scores: FloatArray, weight: FloatArray, edges: Sequence[float
     weight = weight * (weight.sum() / np.square(weight).sum())
     marginal = _rarity(scores[:, 0], weight), _rarity(scores[:, 1], weight)
     first, second = (hinge(column) for hinge, column in zip(marginal, scores.T, strict=True))
-    start = np.asarray(edges, dtype=np.float64)
+    start = cell_edges(weight.sum(), cell_events)
     piece = np.stack([start, np.append(np.diff(start), UNBOUNDED)])
     centre, hazard = _hazards(first, second, weight, piece, prior_events)
     slope = np.diff(hazard, axis=0) / np.diff(centre)[:, None]
@@ -114,6 +113,16 @@ def learn_rarities(scores: FloatArray, weight: FloatArray, edges: Sequence[float
     if not len(slope):
         return Rarities(marginal, Hinge(centre, np.ones(1), np.zeros_like(hazard), hazard[0]), piece)
     return Rarities(marginal, Hinge(centre[:-1], np.diff(centre), slope, hazard[0]), piece)
+
+
+def cell_edges(events: float, cell_events: float) -> FloatArray:
+    """Where the cells of a rarity start, from 0 on: each holds the same share of events, but the last, which is halved.
+
+    The halves tell more of the tail, where a trigger cuts.
+    """
+    shares = max(1, int(np.sqrt(events / cell_events)))
+    equal = -np.log1p(-np.arange(shares) / shares)
+    return np.append(equal, np.log(2 * shares))
 
 
 def _rarity(values: FloatArray, weight: FloatArray) -> Hinge:

@@ -40,7 +40,7 @@ def test_outputs_are_the_rarities_and_what_was_there(decorrelated: Path, trigger
             scores = np.stack([before["forward"], -before["emptiness"]], axis=1).astype(np.float64)
             kept = EntrySplit(modulo=3, keep=(0, 1)).mask(events.entry)
             config = DecorrelateConfig()
-            rarities = learn_rarities(scores[kept], np.ones(kept.sum()), config.edges, config.prior_events)
+            rarities = learn_rarities(scores[kept], np.ones(kept.sum()), config.cell_events, config.prior_events)
         scores = np.stack([before["forward"], -before["emptiness"]], axis=1).astype(np.float64)
         expected = rarities(scores)
         for name, column in zip(RARITIES, expected.T, strict=True):
@@ -108,7 +108,7 @@ def test_no_background(trigger_path: Path, images: list[str], tmp_path: Path) ->
 
 def test_error_of_the_command(trigger_path: Path, images: list[str], tmp_path: Path) -> None:
     arguments = [str(trigger_path), *images, "--scores", "pixel_sum", "forward", "-o", str(tmp_path / "out.onnx")]
-    (tmp_path / "settings.yaml").write_text("{edges: [1, 2]}")
+    (tmp_path / "settings.yaml").write_text("{cell_events: 0}")
     done = CliRunner().invoke(app, ["decorrelate", *arguments, "--config", str(tmp_path / "settings.yaml")])
     assert isinstance(done.exception, ConfigError)
-    assert "edges must ascend from 0" in str(done.exception)
+    assert "cell_events" in str(done.exception)

@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from analysis.estimation.closure import closure_points, summarise_closure
 from analysis.estimation.config import DecorrelateConfig
-from analysis.estimation.rarity import Rarities, learn_rarities
+from analysis.estimation.rarity import Rarities, cell_edges, learn_rarities
 from darktrigger.errors import AnalysisError
 
-EDGES, PRIOR = DecorrelateConfig().edges, DecorrelateConfig().prior_events
+CELL, PRIOR = DecorrelateConfig().cell_events, DecorrelateConfig().prior_events
 
 
 def dependent(n: int, seed: int, strength: float = 0.5) -> np.ndarray:
@@ -25,7 +24,7 @@ def dependent(n: int, seed: int, strength: float = 0.5) -> np.ndarray:
 
 
 def learnt(scores: np.ndarray, weight: np.ndarray | None = None, prior: float = PRIOR) -> Rarities:
-    return learn_rarities(scores, np.ones(len(scores)) if weight is None else weight, EDGES, prior)
+    return learn_rarities(scores, np.ones(len(scores)) if weight is None else weight, CELL, prior)
 
 
 def rms_closure(scores: np.ndarray) -> list[float]:
@@ -89,8 +88,9 @@ def test_weights_count_as_repetitions() -> None:
     scores, times = dependent(4000, 5), rng.integers(0, 4, 4000)
     repeated = learnt(np.repeat(scores, times, axis=0), prior=1e-9)
     weighted = learnt(scores[times > 0], times[times > 0].astype(float), prior=1e-9)
-    np.testing.assert_allclose(repeated.hazard(np.ones(1)), weighted.hazard(np.ones(1)), rtol=0.02)
     np.testing.assert_allclose(repeated(scores)[:, 0], weighted(scores)[:, 0], atol=0.3)
+    scaled = learnt(scores[times > 0], 7.0 * times[times > 0], prior=1e-9)
+    np.testing.assert_allclose(scaled(scores), weighted(scores))
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,12 @@ def test_nothing_to_learn_from(scores: np.ndarray, message: str) -> None:
         learnt(scores)
 
 
-@pytest.mark.parametrize("edges", [[], [0.5, 1.0], [0.0, 1.0, 1.0], [0.0, 2.0, 1.0]])
-def test_edges_ascend_from_zero(edges: list[float]) -> None:
-    with pytest.raises(ValidationError):
-        DecorrelateConfig(edges=tuple(edges))
+@pytest.mark.parametrize(("events", "rows"), [(1, 2), (1000, 3), (100_000, 23)])
+def test_cells_are_finer_with_more_events(events: int, rows: int) -> None:
+    edges = cell_edges(events, 200.0)
+    assert len(edges) == rows
+    assert edges[0] == 0
+    assert (np.diff(edges) > 0).all()
+    shares = -np.diff(np.append(np.exp(-edges), 0))
+    np.testing.assert_allclose(shares[:-2], 1 / (rows - 1))
+    np.testing.assert_allclose(shares[-2:], 0.5 / (rows - 1))
