@@ -39,9 +39,10 @@ def rehadronised_batches(
       hard enough one are dropped at once.
     - All that pass the filter are kept.
 
-    The few events that share their partons, or even their hadrons, are correlated: a sample has
-    somewhat larger statistical errors than its size says. A generated event is one decay, counted as
-    if hard scatterings were not biased.
+    Events that share their partons, or even their hadrons, follow each other and are correlated. With the
+    default settings most have such a neighbour, so that a sample has larger statistical errors than its size
+    says, and splits better by file than by entry; fewer hadronisations leave fewer neighbours, and take longer.
+    A generated event is one decay, counted as if hard scatterings were not biased.
 
     Raises
     ------
