@@ -14,7 +14,7 @@ from ml.models.pair import PairTraining
 CONFIGS = Path(__file__).parents[2] / "configs"
 TRAININGS = [
     *sorted((CONFIGS / "pretrained").glob("*.yaml")),
-    *(CONFIGS / f"{name}.yaml" for name in ("jet-ae", "nae", "double-ae")),
+    *(CONFIGS / f"{name}.yaml" for name in ("jet-ae", "nae")),
 ]
 
 
