@@ -12,6 +12,7 @@ from analysis.estimation.config import DecorrelateConfig
 from analysis.estimation.events import ScoreChoice, read_background
 from analysis.estimation.rarity import learn_rarities
 from analysis.estimation.rarity_graph import RarityGraph
+from analysis.training_events import warn_of_training_events
 from analysis.trigger import METADATA_KEY, Direction, Trigger
 from darktrigger.errors import ConfigError
 from darktrigger.files import atomic_path, fingerprint
@@ -54,7 +55,7 @@ def decorrelate(
     Raises
     ------
     ConfigError
-        A score that is not the model's, or one score twice; a model that has rarities already.
+        A score that is not the model's, or one score twice; a model that has rarities already, or would be lost.
     AnalysisError
         No background, or scores of it that are not finite or all the same.
     InputFileError
@@ -64,19 +65,22 @@ def decorrelate(
     for name in scores:
         if name not in directions:
             raise ConfigError(f"scores: {trigger.path} has no score '{name}'; it has {', '.join(directions)}")
+    if Path(output).resolve() == Path(trigger.path).resolve():
+        raise ConfigError(f"{output}: is the model itself, which would be lost; write another file")
     if scores[0] == scores[1]:
         raise ConfigError(f"scores: '{scores[0]}' is named twice")
     if found := [name for name in RARITIES if name in directions]:
         raise ConfigError(f"{trigger.path}: has {' and '.join(found)} already; give the model that it was made from")
-    background = read_background(
+    background, files = read_background(
         ScoreChoice(trigger, scores), paths, config.background_entries, config.weights, config.batch_size
     )
+    warn_of_training_events(trigger, files, [config.background_entries])
     rarities = learn_rarities(*background.pair, config.cell_events, config.prior_events)
     trigger.check_unchanged()
     model = onnx.load(trigger.path)
     signs = directions[scores[0]].sign, directions[scores[1]].sign
     RarityGraph(model.graph, rarities).add(scores, signs, RARITIES)
-    _describe(model, scores, paths, len(background), config)
+    _describe(model, scores, files, len(background), config)
     onnx.checker.check_model(model)
     with atomic_path(output) as temporary:
         onnx.save(model, temporary)
@@ -84,7 +88,7 @@ def decorrelate(
 
 
 def _describe(
-    model: onnx.ModelProto, scores: tuple[str, str], paths: Sequence[str], n_events: int, config: DecorrelateConfig
+    model: onnx.ModelProto, scores: tuple[str, str], files: Sequence[str], n_events: int, config: DecorrelateConfig
 ) -> None:
     """Note in the metadata the new scores and where they are from."""
     properties = {entry.key: entry.value for entry in model.metadata_props}
@@ -93,7 +97,7 @@ def _describe(
     metadata["decorrelated"] = {
         "scores": list(scores),
         "events": n_events,
-        "files": {str(path): fingerprint(path) for path in paths},
+        "files": {path: fingerprint(path) for path in files},
         "config": config.model_dump(mode="json"),
         "versions": versions("numpy", "onnx"),
     }

@@ -28,6 +28,7 @@ from analysis.estimation.significance import SignificancePoint, expected_sample,
 from analysis.estimation.stability import stability
 from analysis.menu import Menu
 from analysis.rates import PICOBARN
+from analysis.training_events import warn_of_training_events
 from darktrigger.errors import AnalysisError
 from darktrigger.progress import progress
 
@@ -87,6 +88,8 @@ def estimate(
     """
     config, folder = config or EstimateConfig(), Path(out_dir)
     dataset = read_events(choices.all, paths, config.background_entries, config.weights, config.batch_size)
+    for choice in choices.all:
+        warn_of_training_events(choice.trigger, paths, [config.background_entries])
     found = compute(choices, dataset, config)
     config.to_yaml(folder / "config.yaml")
     written = [folder / "config.yaml", *write_report(found, paths, config, folder)]
@@ -96,6 +99,7 @@ def estimate(
 def make_menu(choice: ScoreChoice, paths: Sequence[str], config: EstimateConfig) -> Menu:
     """The menu alone: thresholds and prescales of the working point, or of the rate."""
     dataset = read_events([choice], paths, config.background_entries, config.weights, config.batch_size)
+    warn_of_training_events(choice.trigger, paths, [config.background_entries])
     return _menu(choice, dataset, Diagonal(*dataset.background.pair), config)[1]
 
 

@@ -19,6 +19,7 @@ from analysis.evaluation.models import Model, group_models
 from analysis.evaluation.rows import Benchmark, rows_of
 from analysis.evaluation.samples import BACKGROUND, LABEL_0_AS_SIGNAL, Key, Sample
 from analysis.scores import baselines_of
+from analysis.training_events import warn_of_training_events
 from analysis.trigger import Trigger
 from darktrigger.errors import AnalysisError, InputFileError
 from darktrigger.executors import ExecutorConfig, open_executor
@@ -94,6 +95,9 @@ def evaluate(
     who = executor or ExecutorConfig()
     parts, report = folder / PARTS_NAME, RunReport("evaluate", who.model_dump())
     sources = _open(paths, triggers, report, skip_bad_files=skip_bad_files)
+    for trigger in triggers:
+        used = [source.path for source in sources]
+        warn_of_training_events(trigger, used, [config.background_entries, config.signal_entries])
     rows = rows_of(models, baselines_of(sources[0].holds))
     background = _background(config.background, sources)
     with report.phase("score"), open_executor(who) as workforce:

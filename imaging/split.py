@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -44,6 +45,15 @@ class EntrySplit(StrictModel):
     def mask(self, entry: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
         """Whether each entry number is kept, shape of ``entry``."""
         return np.isin(entry % self.modulo, self.keep)
+
+    def shares_entries(self, other: EntrySplit) -> bool:
+        """Whether some entry number is kept by both."""
+        # a + m x = b + n y has a solution where the greatest common divisor of m and n divides a - b.
+        divisor = math.gcd(self.modulo, other.modulo)
+        return not {a % divisor for a in self.keep}.isdisjoint(b % divisor for b in other.keep)
+
+    def __str__(self) -> str:
+        return f"{self.modulo}:{','.join(map(str, self.keep))}"
 
     @property
     def scale(self) -> float:

@@ -144,8 +144,8 @@ def read_events(
 
 def read_background(
     choice: ScoreChoice, paths: Sequence[str], entries: EntrySplit, weights: str, batch_size: int
-) -> Events:
-    """The background events alone, see :func:`read_events`; others are left out.
+) -> tuple[Events, list[str]]:
+    """The background events alone, see :func:`read_events`, and the files that hold some; others are left out.
 
     Raises
     ------
@@ -154,11 +154,11 @@ def read_background(
     AnalysisError
         No background among the events, or weights that cannot be used.
     """
-    samples, _, _ = _samples([choice], paths, entries, weights, batch_size)
+    samples, _, sources = _samples([choice], paths, entries, weights, batch_size)
     if BACKGROUND not in samples:
         raise AnalysisError(f"no background (label 0) in {', '.join(paths)} (entries kept: {entries})")
     _check_weights("background", samples[BACKGROUND])
-    return samples[BACKGROUND]
+    return samples[BACKGROUND], [source.path for source in sources]
 
 
 def _samples(

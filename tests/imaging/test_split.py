@@ -34,3 +34,13 @@ def test_the_command_lines_form() -> None:
     for bad in ("2", "2:2", "a:b", ""):
         with pytest.raises(ConfigError, match=f"entries '{bad}'"):
             EntrySplit.parse(bad)
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.data())
+def test_splits_that_share_entries(modulo: int, other: int, data: st.DataObject) -> None:
+    keep = data.draw(st.sets(st.integers(0, modulo - 1), min_size=1))
+    kept = data.draw(st.sets(st.integers(0, other - 1), min_size=1))
+    first, second = EntrySplit(modulo=modulo, keep=tuple(keep)), EntrySplit(modulo=other, keep=tuple(kept))
+    entry = np.arange(modulo * other)
+    assert first.shares_entries(second) == (first.mask(entry) & second.mask(entry)).any()
+    assert EntrySplit.parse(str(first)) == first

@@ -55,7 +55,7 @@ def test_metadata_tell_of_it(decorrelated: Path, trigger_path: Path, images: lis
     (text,) = [entry.value for entry in onnx.load(decorrelated).metadata_props if entry.key == "darktrigger"]
     told = json.loads(text)["decorrelated"]
     assert told["scores"] == ["forward", "emptiness"]
-    assert told["files"][images[0]] == fingerprint(images[0])
+    assert told["files"] == {images[0]: fingerprint(images[0])}
     assert told["config"]["background_entries"] == {"modulo": 3, "keep": [0, 1]}
     kept = EntrySplit(modulo=3, keep=(0, 1)).mask(read_image_file(images[0]).entry)
     assert told["events"] == kept.sum()
