@@ -13,6 +13,9 @@ from darktrigger.errors import AnalysisError
 #: Steps between the knots of a rarity, and the events above its last knot.
 _STEP, _TAIL_EVENTS = 0.1, 10
 
+#: Events whose pieces are in memory at a time.
+_BLOCK = 65_536
+
 #: Length of a last piece, which has no end; its square is a float32 too.
 UNBOUNDED = 1e18
 
@@ -40,8 +43,8 @@ class Hinge:
 
     def __call__(self, x: FloatArray) -> FloatArray:
         """Values at ``x``, shape (n,), or (n, m)."""
-        found: FloatArray = self.base + pieces(x, self.knot, self.width) @ self.slope
-        return found
+        blocks = np.array_split(x, len(x) // _BLOCK + 1)
+        return np.concatenate([self.base + pieces(block, self.knot, self.width) @ self.slope for block in blocks])
 
 
 def pieces(x: FloatArray, knot: FloatArray, width: FloatArray) -> FloatArray:
@@ -148,13 +151,13 @@ def _hazards(
     first: FloatArray, second: FloatArray, weight: FloatArray, piece: FloatArray, prior_events: float
 ) -> tuple[FloatArray, FloatArray]:
     """Mean first rarity of each row of cells with events, shape (k,), and the hazards there, shape (k, m)."""
-    start, width = piece
+    start = piece[0]
     row: NDArray[np.intp] = np.searchsorted(start, first, side="right") - 1
     cell = np.searchsorted(start, second, side="right") - 1
     shape = len(start), len(start)
     events = np.bincount(row * len(start) + cell, weight, minlength=shape[0] * shape[1]).reshape(shape)
-    covered = pieces(second, start, width) * weight[:, None]
-    exposure = np.stack([np.bincount(row, column, minlength=shape[0]) for column in covered.T], axis=1)
+    covered = (np.clip(second - low, 0.0, length) for low, length in piece.T)
+    exposure = np.stack([np.bincount(row, weight * column, minlength=shape[0]) for column in covered], axis=1)
     held = np.bincount(row, weight, minlength=shape[0])
     kept = held > 0
     centre = np.bincount(row, weight * first, minlength=shape[0])[kept] / held[kept]
