@@ -74,7 +74,7 @@ def decorrelate(
     background, files = read_background(
         ScoreChoice(trigger, scores), paths, config.background_entries, config.weights, config.batch_size
     )
-    warn_of_training_events(trigger, files, [config.background_entries])
+    warn_of_training_events([trigger], files, [config.background_entries])
     rarities = learn_rarities(*background.pair, config.cell_events, config.prior_events)
     trigger.check_unchanged()
     model = onnx.load(trigger.path)

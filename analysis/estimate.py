@@ -88,8 +88,7 @@ def estimate(
     """
     config, folder = config or EstimateConfig(), Path(out_dir)
     dataset = read_events(choices.all, paths, config.background_entries, config.weights, config.batch_size)
-    for choice in choices.all:
-        warn_of_training_events(choice.trigger, paths, [config.background_entries])
+    warn_of_training_events([choice.trigger for choice in choices.all], paths, [config.background_entries])
     found = compute(choices, dataset, config)
     config.to_yaml(folder / "config.yaml")
     written = [folder / "config.yaml", *write_report(found, paths, config, folder)]
@@ -99,7 +98,7 @@ def estimate(
 def make_menu(choice: ScoreChoice, paths: Sequence[str], config: EstimateConfig) -> Menu:
     """The menu alone: thresholds and prescales of the working point, or of the rate."""
     dataset = read_events([choice], paths, config.background_entries, config.weights, config.batch_size)
-    warn_of_training_events(choice.trigger, paths, [config.background_entries])
+    warn_of_training_events([choice.trigger], paths, [config.background_entries])
     return _menu(choice, dataset, Diagonal(*dataset.background.pair), config)[1]
 
 

@@ -95,9 +95,8 @@ def evaluate(
     who = executor or ExecutorConfig()
     parts, report = folder / PARTS_NAME, RunReport("evaluate", who.model_dump())
     sources = _open(paths, triggers, report, skip_bad_files=skip_bad_files)
-    for trigger in triggers:
-        used = [source.path for source in sources]
-        warn_of_training_events(trigger, used, [config.background_entries, config.signal_entries])
+    used = [source.path for source in sources]
+    warn_of_training_events(triggers, used, [config.background_entries, config.signal_entries])
     rows = rows_of(models, baselines_of(sources[0].holds))
     background = _background(config.background, sources)
     with report.phase("score"), open_executor(who) as workforce:

@@ -16,22 +16,30 @@ from imaging.split import EntrySplit
 logger = logging.getLogger(__name__)
 
 
-def warn_of_training_events(trigger: Trigger, paths: Sequence[str | Path], splits: Sequence[EntrySplit]) -> None:
-    """Log a warning for what the model learnt from these events: itself, its rarities or both.
+def warn_of_training_events(
+    triggers: Sequence[Trigger], paths: Sequence[str | Path], splits: Sequence[EntrySplit]
+) -> None:
+    """Log a warning for what each model learnt from these events: itself, its rarities or both.
 
     Parameters
     ----------
-    trigger
-        A model that may tell, in its metadata, of which files and entries it learnt.
+    triggers
+        Models that may tell, in their metadata, of which files and entries they learnt.
     paths
         Files that can be read.
     splits
         Events that are used, background's and, where it trained on signal too, signal's.
     """
-    metadata = trigger.metadata
-    lessons = {"trained": metadata.training, "learnt its rarities": getattr(metadata, "decorrelated", None)}
+    lessons = [
+        (trigger.path, what, record)
+        for trigger in triggers
+        for what, record in (
+            ("trained", trigger.metadata.training),
+            ("learnt its rarities", getattr(trigger.metadata, "decorrelated", None)),
+        )
+    ]
     marks: dict[str, str] = {}
-    for what, record in lessons.items():
+    for model, what, record in lessons:
         files, entries = _files_and_entries(record)
         # What was learnt from background alone is not seen in signal.
         judged = splits if _saw_signal(record) else splits[:1]
@@ -43,7 +51,7 @@ def warn_of_training_events(trigger: Trigger, paths: Sequence[str | Path], split
             logger.warning(
                 "%s %s on events of %s%s that are used here (entries %s), which flatters it: "
                 "choose others, such as by --background-entries",
-                trigger.path,
+                model,
                 what,
                 seen[0],
                 others,

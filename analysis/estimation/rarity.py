@@ -154,11 +154,12 @@ def _hazards(
     start = piece[0]
     row: NDArray[np.intp] = np.searchsorted(start, first, side="right") - 1
     cell = np.searchsorted(start, second, side="right") - 1
-    shape = len(start), len(start)
-    events = np.bincount(row * len(start) + cell, weight, minlength=shape[0] * shape[1]).reshape(shape)
-    covered = (np.clip(second - low, 0.0, length) for low, length in piece.T)
-    exposure = np.stack([np.bincount(row, weight * column, minlength=shape[0]) for column in covered], axis=1)
-    held = np.bincount(row, weight, minlength=shape[0])
+    n_rows = len(start)
+    events = np.bincount(row * n_rows + cell, weight, minlength=n_rows**2).reshape(n_rows, n_rows)
+    # One piece after the other, since all of many events would fill the memory.
+    covered = (pieces(second, low, length)[:, 0] for low, length in piece.T)
+    exposure = np.stack([np.bincount(row, weight * column, minlength=n_rows) for column in covered], axis=1)
+    held = np.bincount(row, weight, minlength=n_rows)
     kept = held > 0
-    centre = np.bincount(row, weight * first, minlength=shape[0])[kept] / held[kept]
+    centre = np.bincount(row, weight * first, minlength=n_rows)[kept] / held[kept]
     return centre, (events[kept] + prior_events) / (exposure[kept] + prior_events)

@@ -1,4 +1,4 @@
-"""A trigger model built by hand, and small filesets of real Delphes files."""
+"""A trigger model built by hand, and filesets and image files of real Delphes events."""
 
 import json
 from collections.abc import Callable
@@ -10,6 +10,10 @@ import onnx
 import pytest
 import yaml
 from onnx import TensorProto, helper, numpy_helper
+
+from imaging.config import ImagingConfig
+from imaging.convert import convert
+from imaging.sample import Sample
 
 METADATA: dict[str, Any] = {
     "family": "counting",
@@ -103,3 +107,13 @@ def fileset_path(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
     }
     path.write_text(yaml.safe_dump(fileset))
     return path
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory, data: Path) -> list[str]:
+    """Background and two signals."""
+    folder = tmp_path_factory.mktemp("images")
+    for name, process, mass in (("qcd", "qcd", 0.0), ("suep1000", "suep", 1000.0), ("svj3100", "svj", 3100.0)):
+        sample = Sample(process=process, mass=mass)
+        convert([str(data / f"{name}.root")], folder / f"{name}.parquet", sample, ImagingConfig())
+    return [str(path) for path in sorted(folder.glob("*.parquet"))]

@@ -15,21 +15,9 @@ from analysis.training_events import warn_of_training_events
 from analysis.trigger import Trigger
 from darktrigger.errors import ConfigError
 from darktrigger.files import fingerprint
-from imaging.config import ImagingConfig
-from imaging.convert import convert
-from imaging.sample import Sample
 from imaging.split import EntrySplit
 
 ODD, EVEN = EntrySplit(modulo=2, keep=(1,)), EntrySplit(modulo=2, keep=(0,))
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory, data: Path) -> list[str]:
-    folder = tmp_path_factory.mktemp("images")
-    for name, process, mass in (("qcd", "qcd", 0.0), ("svj3100", "svj", 3100.0)):
-        sample = Sample(process=process, mass=mass)
-        convert([str(data / f"{name}.root")], folder / f"{name}.parquet", sample, ImagingConfig())
-    return [str(path) for path in sorted(folder.glob("*.parquet"))]
 
 
 @pytest.fixture
@@ -47,10 +35,10 @@ def test_events_of_the_training(
     trained: Callable[..., Trigger], images: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     trigger = trained()
-    warn_of_training_events(trigger, images, [ODD])
-    warn_of_training_events(trigger, images[1:], [EVEN])
+    warn_of_training_events([trigger], images, [ODD])
+    warn_of_training_events([trigger], images[1:], [EVEN])
     assert not caplog.records
-    warn_of_training_events(trigger, images, [EntrySplit()])
+    warn_of_training_events([trigger], images, [EntrySplit()])
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert f"{trigger.path} trained on events of {images[0]} that are used here (entries 2:0)" in record.message
@@ -60,9 +48,9 @@ def test_a_supervised_model_has_seen_signal(
     trained: Callable[..., Trigger], images: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     trigger = trained(labels={"0": 10, "2": 5})
-    warn_of_training_events(trigger, images, [EntrySplit(), ODD])
+    warn_of_training_events([trigger], images, [EntrySplit(), ODD])
     assert not caplog.records
-    warn_of_training_events(trigger, images, [EntrySplit(), EntrySplit()])
+    warn_of_training_events([trigger], images, [EntrySplit(), EntrySplit()])
     assert len(caplog.records) == 1
 
 
@@ -72,7 +60,7 @@ def test_a_supervised_model_has_seen_signal(
 def test_metadata_of_other_makers(
     record: dict[str, Any], trained: Callable[..., Trigger], images: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    warn_of_training_events(trained(**record), images, [EntrySplit()])
+    warn_of_training_events([trained(**record)], images, [EntrySplit()])
     assert not caplog.records
 
 
