@@ -71,9 +71,7 @@ def decorrelate(
         raise ConfigError(f"scores: '{scores[0]}' is named twice")
     if found := [name for name in RARITIES if name in directions]:
         raise ConfigError(f"{trigger.path}: has {' and '.join(found)} already; give the model that it was made from")
-    background, files = read_background(
-        ScoreChoice(trigger, scores), paths, config.background_entries, config.weights, config.batch_size
-    )
+    background, files = read_background(ScoreChoice(trigger, scores), paths, config)
     warn_of_training_events([trigger], files, [config.background_entries])
     rarities = learn_rarities(*background.pair, config.cell_events, config.prior_events)
     trigger.check_unchanged()

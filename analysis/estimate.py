@@ -87,7 +87,7 @@ def estimate(
         A bad file, or one that a model cannot be fed with.
     """
     config, folder = config or EstimateConfig(), Path(out_dir)
-    dataset = read_events(choices.all, paths, config.background_entries, config.weights, config.batch_size)
+    dataset = read_events(choices.all, paths, config)
     warn_of_training_events([choice.trigger for choice in choices.all], paths, [config.background_entries])
     found = compute(choices, dataset, config)
     config.to_yaml(folder / "config.yaml")
@@ -97,7 +97,7 @@ def estimate(
 
 def make_menu(choice: ScoreChoice, paths: Sequence[str], config: EstimateConfig) -> Menu:
     """The menu alone: thresholds and prescales of the working point, or of the rate."""
-    dataset = read_events([choice], paths, config.background_entries, config.weights, config.batch_size)
+    dataset = read_events([choice], paths, config)
     warn_of_training_events([choice.trigger], paths, [config.background_entries])
     return _menu(choice, dataset, Diagonal(*dataset.background.pair), config)[1]
 
@@ -148,7 +148,10 @@ def compute(choices: Choices, dataset: Dataset, config: EstimateConfig) -> Found
 
 
 def _distance(background: Events, limit: int) -> DistanceCorrelation:
-    scores, weight = background.scores[0][:limit], background.weight[:limit]
+    # Files of one process follow one another: the first events alone would be those of one.
+    n_used = min(limit, len(background))
+    chosen = np.arange(n_used) * len(background) // n_used
+    scores, weight = background.scores[0][chosen], background.weight[chosen]
     return distance_correlation(scores[:, 0], scores[:, 1], weight)
 
 
@@ -226,10 +229,10 @@ def _menu(
 ) -> tuple[list[RatePoint], Menu]:
     """Rates at every SM efficiency, and the menu of the working point or of the rate asked for."""
     selected = None
-    if config.cross_section is not None:
+    if config.total_cross_section is not None:
         if dataset.preselected is None:
             raise AnalysisError("rates need image files that tell the sum of weights before the preselection")
-        selected = config.cross_section * PICOBARN * config.luminosity * dataset.preselected
+        selected = config.total_cross_section * PICOBARN * config.luminosity * dataset.preselected
     wanted = [(x, diagonal.thresholds(x)) for x in config.efficiencies]
     target = config.working_point
     if config.menu.rate is not None and selected is not None:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from analysis.config import Fraction, StyleConfig
+from analysis.estimation.composition import Composition
 from analysis.estimation.experiments import Truth
 from darktrigger.config import StrictModel
 from imaging.split import EntrySplit
@@ -72,40 +73,50 @@ class MenuConfig(StrictModel):
     seed: Annotated[int, Field(ge=0)] = 1
 
 
-class DecorrelateConfig(StrictModel):
-    """Settings of ``darktrigger decorrelate``.
+class EventsConfig(StrictModel):
+    """Which background events are read and how much each counts.
 
     Parameters
     ----------
     background_entries
-        Background events to learn from, by entry number: neither those that trained the model nor those that it will
-        be judged by.
+        Background events to use, by entry number: those that did not train the model.
     weights
         ``generator``: events count by the generator's weight; ``unit``: once each.
+    background
+        Samples that the background is made of, where its files are not to count by their events alone: with more
+        events of a rare process and smaller weights, the tail of the background is better known.
+    batch_size
+        Events of which dense images exist at a time.
+    """
+
+    background_entries: EntrySplit = EntrySplit()
+    weights: Literal["generator", "unit"] = "generator"
+    background: Composition = ()
+    batch_size: Annotated[int, Field(ge=1)] = 16
+
+
+class DecorrelateConfig(EventsConfig):
+    """Settings of ``darktrigger decorrelate``; its background is neither what trained the model nor what judges it.
+
+    Parameters
+    ----------
     cell_events
         Events of background in a cell of both rarities, on average: more events make finer cells.
     prior_events
         Events of independent background that are added to each cell, against fluctuations.
     """
 
-    background_entries: EntrySplit = EntrySplit()
-    weights: Literal["generator", "unit"] = "generator"
     cell_events: Positive = 200.0
     prior_events: Positive = 10.0
-    batch_size: Annotated[int, Field(ge=1)] = 16
 
 
-class EstimateConfig(StrictModel):
+class EstimateConfig(EventsConfig):
     """Settings of an estimate.
 
     Parameters
     ----------
     seed
         Of random thresholds and pseudo-experiments.
-    background_entries
-        Background events to use, by entry number: those that did not train the model.
-    weights
-        ``generator``: events count by the generator's weight; ``unit``: once each.
     events
         Events in the sample that significances, limits and pseudo-experiments are for (the
         paper: 800,000), after the preselection; where None, as many as the simulated
@@ -125,16 +136,14 @@ class EstimateConfig(StrictModel):
         Pseudo-experiments of each hypothesis behind the fitted significance and the limits, which take minutes a
         signal with 1000; asymptotic formulas where 0.
     cross_section
-        Of all background together, pb; needed for rates.
+        Of all background together, pb; needed for rates, but where ``background`` has cross-sections.
     luminosity
         Instantaneous, per cm2 and s.
     distance_events
-        Events for the distance correlation, the first so many; its time is quadratic in them.
+        Events for the distance correlation, evenly spread over the background; its time is quadratic in them.
     """
 
     seed: Annotated[int, Field(ge=0)] = 42
-    background_entries: EntrySplit = EntrySplit()
-    weights: Literal["generator", "unit"] = "generator"
     events: Positive | None = None
     signal_fraction: Fraction = 0.001
     truth: Truth = "simulation"
@@ -148,13 +157,25 @@ class EstimateConfig(StrictModel):
     cross_section: Positive | None = None
     luminosity: Positive = 2e34
     distance_events: Annotated[int, Field(ge=2)] = 20_000
-    batch_size: Annotated[int, Field(ge=1)] = 16
     style: StyleConfig = StyleConfig()
 
     @model_validator(mode="after")
     def _rates_need_a_cross_section(self) -> Self:
-        if self.menu.rate is not None and self.cross_section is None:
+        if self.cross_section is not None and self.background_cross_section is not None:
+            raise ValueError("cross_section and those of background both set the rates: give one")
+        if self.menu.rate is not None and self.total_cross_section is None:
             raise ValueError("menu.rate needs a cross_section")
         if self.menu.rate is not None and self.thresholds is not None:
             raise ValueError("menu.rate and thresholds both set the working point: give one")
         return self
+
+    @property
+    def background_cross_section(self) -> float | None:
+        """Of all samples together, pb; None where they have none."""
+        known = [sample.cross_section for sample in self.background if sample.cross_section is not None]
+        return sum(known) if known else None
+
+    @property
+    def total_cross_section(self) -> float | None:
+        """Of all background, pb, from where it is given."""
+        return self.background_cross_section if self.cross_section is None else self.cross_section

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.binned import FloatArray
+from analysis.estimation.composition import SumOfWeights, weight_factors
+from analysis.estimation.config import EventsConfig
 from analysis.evaluation.samples import BACKGROUND, Key
 from analysis.scores import baselines_of, directions, event_scores
 from analysis.trigger import Trigger
@@ -22,7 +24,6 @@ from imaging.image_source import ImageSource, open_images
 from imaging.objects.object_file import CHALLENGE_SUFFIXES, read_object_metadata
 from imaging.objects.object_set import ObjectSet
 from imaging.paper_file import SUFFIX
-from imaging.split import EntrySplit
 
 #: Events of a file that are in memory at a time.
 _STEP = 4096
@@ -91,6 +92,7 @@ class Dataset:
 
 
 class _Batch(NamedTuple):
+    path: str
     label: NDArray[np.uint8]
     mass: NDArray[np.float32]
     weight: FloatArray
@@ -98,24 +100,23 @@ class _Batch(NamedTuple):
     variables: dict[str, FloatArray]
 
 
-@dataclass
-class _Parts:
-    batches: list[_Batch] = field(default_factory=list)
+class _Generated(NamedTuple):
+    """Sums of weights of a file, before its preselection and after."""
 
-    def joined(self, n_choices: int) -> Events:
-        return Events(
-            np.concatenate([batch.weight for batch in self.batches]),
-            tuple(np.concatenate([batch.columns[index] for batch in self.batches]) for index in range(n_choices)),
-            {
-                name: np.concatenate([batch.variables[name] for batch in self.batches])
-                for name in self.batches[0].variables
-            },
-        )
+    read: float
+    selected: float
 
 
-def read_events(
-    choices: Sequence[ScoreChoice], paths: Sequence[str], entries: EntrySplit, weights: str, batch_size: int
-) -> Dataset:
+class _Read(NamedTuple):
+    """Events of each class and mass, all files, and of those with background what was generated, if they tell."""
+
+    samples: dict[Key, Events]
+    sources: list[ImageSource]
+    background: dict[str, _Generated | None]
+    factors: dict[str, float]
+
+
+def read_events(choices: Sequence[ScoreChoice], paths: Sequence[str], config: EventsConfig) -> Dataset:
     """Score all events of some files.
 
     Parameters
@@ -123,86 +124,116 @@ def read_events(
     choices
         Triggers and scores.
     paths
-        Image files.
-    entries
-        Background events to use.
-    weights
-        ``generator`` or ``unit``.
-    batch_size
-        Events of which dense images exist at a time.
+        Files of events.
+    config
+        Which of them, and how much each counts.
 
     Raises
     ------
     InputFileError
         A bad file, or one that a model cannot be fed with.
+    ConfigError
+        Samples of the background that do not fit the files.
     AnalysisError
         No background or no signal among the events, or weights that cannot be used.
     """
-    samples, sources, background_sources = _samples(choices, paths, entries, weights, batch_size)
-    return Dataset(*_named(samples, sources), _preselected(background_sources))
+    read = _read(choices, paths, config)
+    return Dataset(*_named(read.samples, read.sources), _preselected(read.background, read.factors))
 
 
-def read_background(
-    choice: ScoreChoice, paths: Sequence[str], entries: EntrySplit, weights: str, batch_size: int
-) -> tuple[Events, list[str]]:
+def read_background(choice: ScoreChoice, paths: Sequence[str], config: EventsConfig) -> tuple[Events, list[str]]:
     """The background events alone, see :func:`read_events`, and the files that hold some; others are left out.
 
     Raises
     ------
     InputFileError
         A bad file, or one that the model cannot be fed with.
+    ConfigError
+        Samples of the background that do not fit the files.
     AnalysisError
         No background among the events, or weights that cannot be used.
     """
-    samples, _, sources = _samples([choice], paths, entries, weights, batch_size)
-    if BACKGROUND not in samples:
-        raise AnalysisError(f"no background (label 0) in {', '.join(paths)} (entries kept: {entries})")
-    _check_weights("background", samples[BACKGROUND])
-    return samples[BACKGROUND], [source.path for source in sources]
+    read = _read([choice], paths, config)
+    if BACKGROUND not in read.samples:
+        raise AnalysisError(
+            f"no background (label 0) in {', '.join(paths)} (entries kept: {config.background_entries})"
+        )
+    _check_weights("background", read.samples[BACKGROUND])
+    return read.samples[BACKGROUND], list(read.background)
 
 
-def _samples(
-    choices: Sequence[ScoreChoice], paths: Sequence[str], entries: EntrySplit, weights: str, batch_size: int
-) -> tuple[dict[Key, Events], list[ImageSource], list[ImageSource]]:
-    """Events of each class and mass, all files, and those with background."""
+def _read(choices: Sequence[ScoreChoice], paths: Sequence[str], config: EventsConfig) -> _Read:
     sources = [open_images(path) for path in paths]
-    parts: dict[Key, _Parts] = {}
-    background_sources: list[ImageSource] = []
+    parts: dict[Key, list[_Batch]] = {}
     with progress("scoring", len(sources)) as advance:
         for source in sources:
-            for batch in _scored(source, choices, entries, batch_size):
+            for batch in _scored(source, choices, config):
                 for key, mask in _by_sample(batch):
-                    parts.setdefault(key, _Parts()).batches.append(_masked(batch, mask))
-                if (batch.label == 0).any() and source not in background_sources:
-                    background_sources.append(source)
+                    parts.setdefault(key, []).append(_masked(batch, mask))
             advance(1)
-    samples = {key: _one_pileup(parts[key].joined(len(choices))) for key in sorted(parts)}
+    found = parts.get(BACKGROUND, [])
+    of_background = {batch.path for batch in found}
+    generated = {s.path: _generated(s, config.weights) for s in sources if s.path in of_background}
+    factors = _factors(found, generated, config)
+    if found and config.background:
+        parts[BACKGROUND] = _weighted(found, factors)
+    samples = {key: _one_pileup(_joined(parts[key], len(choices))) for key in sorted(parts)}
+    return _Read(samples, sources, generated, factors)
+
+
+def _factors(
+    batches: Sequence[_Batch], generated: Mapping[str, _Generated | None], config: EventsConfig
+) -> dict[str, float]:
+    """What the weights of each file's background are multiplied by."""
+    if not config.background:
+        return dict.fromkeys(generated, 1.0)
+    used = dict.fromkeys(generated, 0.0)
+    for batch in batches:
+        used[batch.path] += float(batch.weight.sum())
+    files = {path: SumOfWeights(used[path], sums and sums.read) for path, sums in generated.items()}
+    return weight_factors(config.background, files)
+
+
+def _weighted(batches: Sequence[_Batch], factors: Mapping[str, float]) -> list[_Batch]:
+    """With the weights of their samples, which sum to the number of unweighted events that they are worth."""
+    weights = [batch.weight * factors[batch.path] for batch in batches]
+    together = np.concatenate(weights)
+    scale = together.sum() / np.square(together).sum()
+    return [batch._replace(weight=weight * scale) for batch, weight in zip(batches, weights, strict=True)]
+
+
+def _generated(source: ImageSource, weights: str) -> _Generated | None:
+    """In the weights that events count by; None where the file does not tell."""
+    if source.path.endswith((SUFFIX, *CHALLENGE_SUFFIXES)):
+        return None
+    metadata = read_object_metadata(source.path) if source.has_objects else read_metadata(source.path)
     if weights == "unit":
-        samples = {key: replace(events, weight=np.ones(len(events))) for key, events in samples.items()}
-    return samples, sources, background_sources
+        return _Generated(metadata.events_read, metadata.events_selected)
+    return _Generated(metadata.sum_of_weights_read, metadata.sum_of_weights_selected)
 
 
-def _scored(
-    source: ImageSource, choices: Sequence[ScoreChoice], entries: EntrySplit, batch_size: int
-) -> Iterator[_Batch]:
+def _joined(batches: Sequence[_Batch], n_choices: int) -> Events:
+    return Events(
+        np.concatenate([batch.weight for batch in batches]),
+        tuple(np.concatenate([batch.columns[index] for batch in batches]) for index in range(n_choices)),
+        {name: np.concatenate([batch.variables[name] for batch in batches]) for name in batches[0].variables},
+    )
+
+
+def _scored(source: ImageSource, choices: Sequence[ScoreChoice], config: EventsConfig) -> Iterator[_Batch]:
     """The one place that knows what a file of events holds."""
     for choice in choices:
         spec = choice.trigger.metadata.input
         source.require(spec.kind, sums_channels=spec.sums_channels)
     for chunk in source.iterate(_STEP):
-        kept = chunk[(chunk.label != 0) | entries.mask(chunk.entry)]
+        kept = chunk[(chunk.label != 0) | config.background_entries.mask(chunk.entry)]
         columns = []
         for choice in choices:
             baselines = [name for name in choice.scores if name not in choice.trigger.directions]
-            scores = event_scores(choice.trigger, kept, batch_size, baselines)
+            scores = event_scores(choice.trigger, kept, config.batch_size, baselines)
             columns.append(np.stack([scores[name].astype(np.float64) for name in choice.scores], axis=1))
-        yield _Batch(
-            kept.label,
-            kept.mass,
-            kept.weight.astype(np.float64),
-            columns,
-            _variables(kept),
-        )
+        weight = np.ones(len(kept)) if config.weights == "unit" else kept.weight.astype(np.float64)
+        yield _Batch(source.path, kept.label, kept.mass, weight, columns, _variables(kept))
 
 
 def _variables(events: _EventSet) -> dict[str, FloatArray]:
@@ -228,6 +259,7 @@ def _by_sample(batch: _Batch) -> Iterator[tuple[Key, NDArray[np.bool_]]]:
 
 def _masked(batch: _Batch, mask: NDArray[np.bool_]) -> _Batch:
     return _Batch(
+        batch.path,
         batch.label[mask],
         batch.mass[mask],
         batch.weight[mask],
@@ -256,13 +288,12 @@ def _name(signal: str, mass: float) -> str:
     return f"{signal} {mass:g}" if mass else signal
 
 
-def _preselected(sources: Sequence[ImageSource]) -> float | None:
+def _preselected(generated: Mapping[str, _Generated | None], factors: Mapping[str, float]) -> float | None:
     """Fraction of the generated weight that passed the preselection; None where a file does not tell."""
     read = selected = 0.0
-    for source in sources:
-        if source.path.endswith((SUFFIX, *CHALLENGE_SUFFIXES)):
+    for path, sums in generated.items():
+        if sums is None:
             return None
-        metadata = read_object_metadata(source.path) if source.has_objects else read_metadata(source.path)
-        read += metadata.sum_of_weights_read
-        selected += metadata.sum_of_weights_selected
+        read += factors[path] * sums.read
+        selected += factors[path] * sums.selected
     return selected / read if read > 0 else None

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from analysis.cli import app
 from analysis.estimate import make_menu
-from analysis.estimation.config import EstimateConfig
+from analysis.estimation.config import EstimateConfig, EventsConfig
 from analysis.estimation.events import ScoreChoice, read_events
 from analysis.menu import read_menu
 from analysis.store import read_histograms_json
@@ -160,7 +160,7 @@ def test_what_cannot_be_estimated(images: list[str], trigger_path: Path) -> None
     choice = ScoreChoice(trigger, ("pixel_sum", "n_tracks"))
     for paths in (images[:1], images[1:]):
         with pytest.raises(AnalysisError, match=r"needs background \(label 0\) and a signal; found labels: "):
-            read_events([choice], paths, EntrySplit(), "unit", 16)
+            read_events([choice], paths, EventsConfig(weights="unit"))
     with pytest.raises(ConfigError, match="both set the working point"):
         _config({"menu": {"rate": 10.0}, "cross_section": 1.0, "thresholds": [1.0, 2.0]})
     with pytest.raises(ConfigError, match=r"menu.rate needs a cross_section"):
@@ -175,7 +175,9 @@ def _config(settings: dict[str, Any]) -> EstimateConfig:
 
 def test_entries_of_the_background_alone_are_split(images: list[str], trigger_path: Path) -> None:
     choice = ScoreChoice(Trigger(trigger_path), ("pixel_sum", "n_tracks"))
-    both = [read_events([choice], images, EntrySplit(modulo=2, keep=(k,)), "generator", 16) for k in (0, 1)]
+    both = [
+        read_events([choice], images, EventsConfig(background_entries=EntrySplit(modulo=2, keep=(k,)))) for k in (0, 1)
+    ]
     background = read_image_file(images[0])
     assert len(both[0].background) + len(both[1].background) == len(background)
     assert len(both[0].signals["SVJ 3100"]) == len(both[1].signals["SVJ 3100"])
