@@ -15,6 +15,7 @@ from darktrigger.config import StrictModel
 from imaging.dense import OBJECTS
 from imaging.objects.layout import N_INPUTS, N_SLOTS
 from ml.decorrelation import AnyObjective, DiscoPenalty
+from ml.lepton_frame import lepton_frame
 from ml.members import MembersOutput, SeveralScores
 from ml.training_config import Count, DecorrelatedTraining
 
@@ -50,12 +51,16 @@ class DoubleAEConfig(SeveralScores):
     scale
         Of the inputs: ``range`` brings each of the 57 to 0 to 1 in the training events, as the paper's code does
         (github.com/ViniciusMikuni/DoubleAE); or what they are divided by.
+    frame
+        ``detector``: azimuths as they are measured, as in the paper; ``lepton``: from the leading lepton on, see
+        :func:`ml.lepton_frame.lepton_frame`, so that no capacity is spent on the detector's symmetry.
     """
 
     members: Count = 2
     units: Annotated[tuple[Count, ...], Field(min_length=1)] = (256, 128, 64, 32)
     latents: Count = 5
     scale: ObjectScale | Literal["range"] = ObjectScale()
+    frame: Literal["detector", "lepton"] = "detector"
 
     def score_names(self) -> tuple[str, ...]:
         """``mse1``, ``mse2``, ..."""
@@ -131,6 +136,7 @@ class DoubleAE(nn.Module):
             DenseAutoEncoder(N_INPUTS, config.units, config.latents) for _ in range(config.members)
         )
         self.of_range = config.scale == "range"
+        self.of_lepton = config.frame == "lepton"
         scale = config.scale if isinstance(config.scale, ObjectScale) else ObjectScale(pt=1, eta=1, phi=1)
         scale_K = torch.tensor([scale.pt, scale.eta, scale.phi]).repeat(N_SLOTS)
         self.register_buffer("low", torch.zeros(N_INPUTS), persistent=self.of_range)
@@ -150,13 +156,17 @@ class DoubleAE(nn.Module):
         """Scale by the range of events (n, 57), if the configuration says so; inputs that never vary become 0."""
         if not self.of_range:
             return
-        low, high = zip(*((batch_NK.amin(0), batch_NK.amax(0)) for batch_NK in batches), strict=True)
+        framed = map(self._framed, batches)
+        low, high = zip(*((batch_NK.amin(0), batch_NK.amax(0)) for batch_NK in framed), strict=True)
         self.low.copy_(torch.stack(low).amin(0))
         range_K = torch.stack(high).amax(0) - self.low
         self.scale.copy_(torch.where(range_K > 0, range_K, 1.0))
 
+    def _framed(self, objects_NK: Tensor) -> Tensor:
+        return lepton_frame(objects_NK) if self.of_lepton else objects_NK
+
     def forward(self, objects_NK: Tensor) -> MembersOutput:
         """Mean squared error of each autoencoder for objects (n, 57), GeV and radians."""
-        scaled_NK = (objects_NK - self.low) / self.scale
+        scaled_NK = (self._framed(objects_NK) - self.low) / self.scale
         error_NM = torch.stack([(member(scaled_NK) - scaled_NK).square().mean(1) for member in self.members], dim=1)
         return MembersOutput(error_NM, error_NM.sum(1))

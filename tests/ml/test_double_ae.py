@@ -21,6 +21,7 @@ from ml.decorrelated import Decorrelated
 from ml.decorrelation import ClosureConfig, ClosurePenalty, Constrained, DiscoPenalty, non_closure
 from ml.disco import distance_correlation
 from ml.export import export_run
+from ml.lepton_frame import lepton_frame
 from ml.models.double_ae import DenseAutoEncoder, DoubleAE, DoubleAEConfig, DoubleAETraining, ObjectScale
 from ml.run_folder import load_model
 from ml.training import train
@@ -159,6 +160,25 @@ def test_training_with_turned_events_is_reproducible_and_another(objects: Path, 
     plain, turned, again = ((tmp_path / name / "metrics.csv").read_text() for name in runs)
     assert turned == again
     assert turned != plain
+
+
+@pytest.mark.parametrize("scale", ["range", {"pt": 30}])
+def test_frame_of_the_leading_lepton(scale: object, objects: Path, tmp_path: Path) -> None:
+    train("double-ae", [objects], tmp_path / "run", config(SMALL | {"frame": "lepton", "scale": scale}))
+    model = load_model(tmp_path / "run")
+    assert isinstance(model, DoubleAE)
+    x = torch.from_numpy(make_objects(200, seed=1).images)
+    score = model(x).score.detach()
+    torch.testing.assert_close(model(lepton_frame(x)).score.detach(), score, rtol=1e-4, atol=1e-6)
+    if scale == "range":
+        seen = lepton_frame(torch.from_numpy(make_objects(60).images))
+        inside = ((seen >= model.low) & (seen <= model.low + model.scale)).all(1)
+        assert inside.sum() >= 48
+    export_run(tmp_path / "run", tmp_path / "model.onnx")
+    for events in (x, torch.zeros(3, N_INPUTS)):
+        found = onnxruntime.InferenceSession(tmp_path / "model.onnx").run(["mse1", "mse2"], {"image": events.numpy()})
+        expected = model(events).score.detach().numpy()
+        np.testing.assert_allclose(np.stack(found, 1), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_no_range_is_learnt_unless_asked() -> None:
