@@ -59,7 +59,12 @@ def generate_sample(
         Unknown process, unsuitable settings, or a failure of the generator or the detector.
     """
     chosen = make_process(process, settings.process, f"{process}, settings")
-    source = {"process": process, "process_settings": chosen.model_dump(mode="json"), "events": n_events}
+    source = {
+        "process": process,
+        "signal": chosen.is_signal,
+        "process_settings": chosen.model_dump(mode="json"),
+        "events": n_events,
+    }
     cache = cache_folder(settings.cache)
     batches = generated_batches(chosen, n_events, settings.batch_events, cache)
     return _produce(batches, source, n_events, output, settings, seed, executor, say)

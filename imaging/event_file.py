@@ -11,6 +11,7 @@ from darktrigger.inputs import SkippedFile
 from darktrigger.provenance import versions
 from imaging.config import ReadingConfig
 from imaging.delphes_rows import DelphesRows, look_at_delphes
+from imaging.generated_signal import warn_of_signals
 from imaging.parts import Write
 from imaging.production import How, Production, produce
 from imaging.sample import Sample
@@ -79,6 +80,7 @@ def convert_events(
         See :func:`imaging.production.produce`, also for what is raised.
     """
     constants = {"label": sample.resolved_label(), "mass": sample.mass}
+    warn_of_signals(paths, sample.resolved_label())
 
     def describe(made: Production) -> MetadataT:
         sources = [

@@ -16,6 +16,7 @@ class HeavyZ(PythiaProcess):
     """q qbar -> Z' -> q qbar, without interference with photon and Z."""
 
     name: ClassVar[str] = "heavy-z"
+    is_signal: ClassVar[bool] = True
 
     mass: float = Field(2000.0, gt=100, description="Mass of the Z', GeV.")
 

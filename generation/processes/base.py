@@ -23,6 +23,9 @@ class Process(StrictModel, ABC):
 
     name: ClassVar[str]
 
+    #: Whether it is new physics, so that `image` warns where it is labelled background.
+    is_signal: ClassVar[bool] = False
+
     @abstractmethod
     def batches(self, n_events: int, seed: int, batch_size: int, cache: Path | None = None) -> Iterator[GeneratedBatch]:
         """Exactly ``n_events`` accepted events in batches of at most ``batch_size``, and their normalisation.

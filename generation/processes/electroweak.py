@@ -134,6 +134,7 @@ class Leptoquark(LeptonTriggered):
     """Pairs of scalar leptoquarks, each to a b quark and a tau."""
 
     name: ClassVar[str] = "leptoquark"
+    is_signal: ClassVar[bool] = True
 
     mass: float = Field(80.0, gt=10, description="Mass of the leptoquark, GeV.")
 
@@ -159,6 +160,7 @@ class AToFourLeptons(NeutralScalar):
     """A -> Z* Z* -> 4 leptons."""
 
     name: ClassVar[str] = "a-to-4l"
+    is_signal: ClassVar[bool] = True
 
     mass: float = Field(50.0, gt=10, description="Mass of the scalar, GeV.")
 
@@ -177,6 +179,7 @@ class H0ToTauTau(NeutralScalar):
     """h0 -> tau tau."""
 
     name: ClassVar[str] = "h0-to-tautau"
+    is_signal: ClassVar[bool] = True
 
     mass: float = Field(60.0, gt=10, description="Mass of the scalar, GeV.")
 
@@ -194,6 +197,7 @@ class HPlusToTauNu(LeptonTriggered):
     """
 
     name: ClassVar[str] = "hplus-to-taunu"
+    is_signal: ClassVar[bool] = True
 
     mass: float = Field(60.0, gt=10, description="Mass of the charged scalar, GeV.")
     production: Literal["top", "quarks"] = Field("top", description="With a top quark, or by fusion of quarks.")

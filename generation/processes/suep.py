@@ -27,6 +27,7 @@ class Suep(PythiaProcess):
     """gg -> H -> dark mesons phi_D, thermal in the mediator's rest frame; phi_D -> 2 Z_D -> hadrons and leptons."""
 
     name: ClassVar[str] = "suep"
+    is_signal: ClassVar[bool] = True
 
     mass: float = Field(125.0, gt=50, description="Mass of the mediator, GeV; papers: 125, 200, 300, 400, 700, 1000.")
     width: float | None = Field(

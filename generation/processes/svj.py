@@ -96,6 +96,7 @@ class Svj(DarkShower):
     """
 
     name: ClassVar[str] = "svj"
+    is_signal: ClassVar[bool] = True
 
     r_inv: float = Field(0.3, ge=0, le=1, description="Invisible fraction of the dark mesons.")
     m_dark: float = Field(20.0, gt=2, description="Mass of the dark mesons, GeV.")
@@ -148,6 +149,7 @@ class Aachen(DarkShower):
     """
 
     name: ClassVar[str] = "aachen"
+    is_signal: ClassVar[bool] = True
 
     energy: float = Field(14_000.0, gt=0, description="Centre-of-mass energy of the protons, GeV.")
     filter: EventFilter | None = Field(
@@ -196,6 +198,7 @@ class Heidelberg(DarkShower):
     """
 
     name: ClassVar[str] = "heidelberg"
+    is_signal: ClassVar[bool] = True
 
     energy: float = Field(14_000.0, gt=0, description="Centre-of-mass energy of the protons, GeV.")
     filter: EventFilter | None = Field(

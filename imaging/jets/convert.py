@@ -11,6 +11,7 @@ from darktrigger.config import StrictModel
 from darktrigger.errors import DarktriggerError, InputFileError
 from darktrigger.provenance import versions
 from imaging.delphes_rows import DelphesRows, look_at_delphes
+from imaging.generated_signal import warn_of_signals
 from imaging.jets.branches import JetBranchMap, find_jet_branches
 from imaging.jets.config import JetConfig
 from imaging.jets.constituent_file import SUFFIXES
@@ -83,7 +84,7 @@ def convert_jets(
     DarktriggerError
         No file can be used, or the output cannot be written.
     """
-    sample.resolved_label()
+    warn_of_signals(paths, sample.resolved_label())
     metadata = produce(
         paths,
         output,
