@@ -106,8 +106,8 @@ class DecorrelateConfig(EventsConfig):
         Events of independent background that are added to each cell, against fluctuations.
     """
 
-    cell_events: Positive = 200.0
-    prior_events: Positive = 10.0
+    cell_events: Positive = 100.0
+    prior_events: Positive = 2.0
 
 
 class EstimateConfig(EventsConfig):

@@ -13,6 +13,9 @@ from darktrigger.errors import AnalysisError
 #: Steps between the knots of a rarity, and the events above its last knot.
 _STEP, _TAIL_EVENTS = 0.1, 10
 
+#: How often the last cell, the tail, is halved.
+_HALVINGS = 3
+
 #: Events whose pieces are in memory at a time.
 _BLOCK = 65_536
 
@@ -119,13 +122,13 @@ def learn_rarities(scores: FloatArray, weight: FloatArray, cell_events: float, p
 
 
 def cell_edges(events: float, cell_events: float) -> FloatArray:
-    """Where the cells of a rarity start, from 0 on: each holds the same share of events, but the last, which is halved.
+    """Where the cells of a rarity start, from 0 on: each has the same share of events, but the last, which is halved.
 
-    The halves tell more of the tail, where a trigger cuts.
+    Halved again and again, the last cell tells more of the tail, where a trigger cuts.
     """
     shares = max(1, int(np.sqrt(events / cell_events)))
     equal = -np.log1p(-np.arange(shares) / shares)
-    return np.append(equal, np.log(2 * shares))
+    return np.append(equal, np.log(shares * 2.0 ** np.arange(1, _HALVINGS + 1)))
 
 
 def _rarity(values: FloatArray, weight: FloatArray) -> Hinge:

@@ -106,12 +106,12 @@ def test_nothing_to_learn_from(scores: np.ndarray, message: str) -> None:
         learnt(scores)
 
 
-@pytest.mark.parametrize(("events", "rows"), [(1, 2), (1000, 3), (100_000, 23)])
+@pytest.mark.parametrize(("events", "rows"), [(1, 4), (1000, 5), (100_000, 25)])
 def test_cells_are_finer_with_more_events(events: int, rows: int) -> None:
     edges = cell_edges(events, 200.0)
     assert len(edges) == rows
     assert edges[0] == 0
     assert (np.diff(edges) > 0).all()
     shares = -np.diff(np.append(np.exp(-edges), 0))
-    np.testing.assert_allclose(shares[:-2], 1 / (rows - 1))
-    np.testing.assert_allclose(shares[-2:], 0.5 / (rows - 1))
+    np.testing.assert_allclose(shares[:-4], 1 / (rows - 3))
+    np.testing.assert_allclose(shares[-4:], np.array([1 / 2, 1 / 4, 1 / 8, 1 / 8]) / (rows - 3))
