@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.estimation.config import DecorrelateConfig, EstimateConfig
 from darktrigger.chain.config import ChainConfig
 from darktrigger.config import load_config, read_yaml
 from darktrigger.pretrained import pretrained_models
@@ -40,3 +41,9 @@ def test_recipes_are_of_shipped_models() -> None:
 @pytest.mark.parametrize("name", ["demo", "delphes", "production"])
 def test_chains(name: str) -> None:
     assert load_config(ChainConfig, CONFIGS / f"{name}.yaml").fileset
+
+
+@pytest.mark.parametrize("settings", [DecorrelateConfig, EstimateConfig])
+def test_shares_of_the_lepton_samples(settings: type[DecorrelateConfig | EstimateConfig]) -> None:
+    samples = load_config(settings, CONFIGS / "leptons-background.yaml").background
+    assert sum(sample.share or 0 for sample in samples) == pytest.approx(1)
