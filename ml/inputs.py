@@ -20,10 +20,10 @@ class ChoosesInput(Protocol):
 
 
 @runtime_checkable
-class LearnsRange(Protocol):
+class LearnsScale(Protocol):
     """A model that scales its inputs by what it finds in the training events."""
 
-    def learn_range(self, batches: Iterable[Tensor]) -> None:
+    def learn_scale(self, batches: Iterable[Tensor]) -> None:
         """Look at all training events once, before training; a resumed run has it from its checkpoint."""
 
 

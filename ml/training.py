@@ -28,7 +28,7 @@ from ml.decorrelated import Decorrelated
 from ml.devices import accelerator
 from ml.distillation import DistillationBatches, Standardised
 from ml.family import Family
-from ml.inputs import LearnsRange
+from ml.inputs import LearnsScale
 from ml.kept_members import keep
 from ml.models.pair import PairTraining
 from ml.module import Reconstruction, is_of_the_compiler
@@ -137,8 +137,8 @@ def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -
         start_from(model, settings.pretrained)
     if isinstance(settings, PairTraining):
         keep(model, settings.kept)
-    if isinstance(model, LearnsRange) and checkpoint is None:
-        model.learn_range(batches.training_events())
+    if isinstance(model, LearnsScale) and checkpoint is None:
+        model.learn_scale(batches.training_events())
     if isinstance(folder, ChainFolder) and checkpoint is None:
         folder.energy_before = mean_energy(model, batches.background_batches())
     keep_freed_memory()

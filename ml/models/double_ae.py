@@ -50,7 +50,8 @@ class DoubleAEConfig(SeveralScores):
         Size of the bottleneck.
     scale
         Of the inputs: ``range`` brings each of the 57 to 0 to 1 in the training events, as the paper's code does
-        (github.com/ViniciusMikuni/DoubleAE); or what they are divided by.
+        (github.com/ViniciusMikuni/DoubleAE); ``deviation`` to mean 0 and standard deviation 1 there, so that no kind
+        of object weighs more than another; or what they are divided by.
     frame
         ``detector``: azimuths as they are measured, as in the paper; ``lepton``: from the leading lepton on, see
         :func:`ml.lepton_frame.lepton_frame`, so that no capacity is spent on the detector's symmetry.
@@ -59,7 +60,7 @@ class DoubleAEConfig(SeveralScores):
     members: Count = 2
     units: Annotated[tuple[Count, ...], Field(min_length=1)] = (256, 128, 64, 32)
     latents: Count = 5
-    scale: ObjectScale | Literal["range"] = ObjectScale()
+    scale: ObjectScale | Literal["range", "deviation"] = ObjectScale()
     frame: Literal["detector", "lepton"] = "detector"
 
     def score_names(self) -> tuple[str, ...]:
@@ -135,15 +136,15 @@ class DoubleAE(nn.Module):
         self.members = nn.ModuleList(
             DenseAutoEncoder(N_INPUTS, config.units, config.latents) for _ in range(config.members)
         )
-        self.of_range = config.scale == "range"
+        self.learnt_scale = None if isinstance(config.scale, ObjectScale) else config.scale
         self.of_lepton = config.frame == "lepton"
         scale = config.scale if isinstance(config.scale, ObjectScale) else ObjectScale(pt=1, eta=1, phi=1)
         scale_K = torch.tensor([scale.pt, scale.eta, scale.phi]).repeat(N_SLOTS)
-        self.register_buffer("low", torch.zeros(N_INPUTS), persistent=self.of_range)
-        self.register_buffer("scale", scale_K, persistent=self.of_range)
+        self.register_buffer("offset", torch.zeros(N_INPUTS), persistent=self.learnt_scale is not None)
+        self.register_buffer("scale", scale_K, persistent=self.learnt_scale is not None)
         self.reset_parameters()
 
-    low: Tensor
+    offset: Tensor
     scale: Tensor
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
@@ -152,21 +153,37 @@ class DoubleAE(nn.Module):
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight, generator=generator)
 
-    def learn_range(self, batches: Iterable[Tensor]) -> None:
-        """Scale by the range of events (n, 57), if the configuration says so; inputs that never vary become 0."""
-        if not self.of_range:
+    def learn_scale(self, batches: Iterable[Tensor]) -> None:
+        """Scale by training events (n, 57), if the configuration says so; inputs that never vary become 0."""
+        if self.learnt_scale is None:
             return
-        framed = map(self._framed, batches)
-        low, high = zip(*((batch_NK.amin(0), batch_NK.amax(0)) for batch_NK in framed), strict=True)
-        self.low.copy_(torch.stack(low).amin(0))
-        range_K = torch.stack(high).amax(0) - self.low
-        self.scale.copy_(torch.where(range_K > 0, range_K, 1.0))
+        offset_K, scale_K = (_low_and_range if self.learnt_scale == "range" else _mean_and_deviation)(
+            map(self._framed, batches)
+        )
+        self.offset.copy_(offset_K)
+        self.scale.copy_(torch.where(scale_K > 0, scale_K, 1.0))
 
     def _framed(self, objects_NK: Tensor) -> Tensor:
         return lepton_frame(objects_NK) if self.of_lepton else objects_NK
 
     def forward(self, objects_NK: Tensor) -> MembersOutput:
         """Mean squared error of each autoencoder for objects (n, 57), GeV and radians."""
-        scaled_NK = (self._framed(objects_NK) - self.low) / self.scale
+        scaled_NK = (self._framed(objects_NK) - self.offset) / self.scale
         error_NM = torch.stack([(member(scaled_NK) - scaled_NK).square().mean(1) for member in self.members], dim=1)
         return MembersOutput(error_NM, error_NM.sum(1))
+
+
+def _low_and_range(batches: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    low, high = zip(*((batch_NK.amin(0), batch_NK.amax(0)) for batch_NK in batches), strict=True)
+    low_K = torch.stack(low).amin(0)
+    return low_K, torch.stack(high).amax(0) - low_K
+
+
+def _mean_and_deviation(batches: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    sums = [(len(batch_NK), batch_NK.double().sum(0), batch_NK.double().square().sum(0)) for batch_NK in batches]
+    n, total, squares = zip(*sums, strict=True)
+    mean_K = torch.stack(total).sum(0) / sum(n)
+    variance_K = torch.stack(squares).sum(0) / sum(n) - mean_K.square()
+    # Rounding leaves an input that never varies a variance of 1e-16 of its square.
+    varies_K = variance_K > 1e-12 * mean_K.square()
+    return mean_K, torch.where(varies_K, variance_K, 0.0).sqrt()

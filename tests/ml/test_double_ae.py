@@ -137,7 +137,7 @@ def test_range_of_the_training_events(objects: Path, tmp_path: Path) -> None:
     model = load_model(tmp_path / "run")
     assert isinstance(model, DoubleAE)
     x = torch.from_numpy(make_objects(60).images)
-    scaled = (x - model.low) / model.scale
+    scaled = (x - model.offset) / model.scale
     # 48 of the 60 events trained; the first electron's p_T is one of the inputs that vary, the third's does not.
     varies = x.amax(0) > x.amin(0)
     assert varies[3]
@@ -162,6 +162,34 @@ def test_training_with_turned_events_is_reproducible_and_another(objects: Path, 
     assert turned != plain
 
 
+def test_deviation_of_the_training_events(objects: Path, tmp_path: Path) -> None:
+    train("double-ae", [objects], tmp_path / "run", config(SMALL | {"scale": "deviation"}))
+    model = load_model(tmp_path / "run")
+    assert isinstance(model, DoubleAE)
+    x = torch.from_numpy(make_objects(60).images)
+    varies = x.amax(0) > x.amin(0)
+    # 48 of the 60 events trained.
+    scaled = (x - model.offset) / model.scale
+    torch.testing.assert_close(scaled[:, varies].mean(0), torch.zeros(int(varies.sum())), atol=0.4, rtol=0)
+    assert (scaled[:, varies].std(0) - 1).abs().max() < 0.6
+    assert not scaled[:, ~varies].any()
+    export_run(tmp_path / "run", tmp_path / "model.onnx")
+    scores = onnxruntime.InferenceSession(tmp_path / "model.onnx").run(["mse1", "mse2"], {"image": x.numpy()})
+    np.testing.assert_allclose(np.stack(scores, 1), model(x).score.detach().numpy(), rtol=1e-4)
+
+
+def test_deviation_is_that_of_all_batches() -> None:
+    x = torch.from_numpy(make_objects(40).images)
+    x[:, 7] = 0.1
+    model = DoubleAE(DoubleAEConfig(scale="deviation"))
+    model.learn_scale([x[:7], x[7:30], x[30:]])
+    varies = x.amax(0) > x.amin(0)
+    assert not varies[7]
+    torch.testing.assert_close(model.offset, x.mean(0))
+    torch.testing.assert_close(model.scale[varies], x[:, varies].std(0, correction=0))
+    assert (model.scale[~varies] == 1).all()
+
+
 @pytest.mark.parametrize("scale", ["range", {"pt": 30}])
 def test_frame_of_the_leading_lepton(scale: object, objects: Path, tmp_path: Path) -> None:
     train("double-ae", [objects], tmp_path / "run", config(SMALL | {"frame": "lepton", "scale": scale}))
@@ -172,7 +200,7 @@ def test_frame_of_the_leading_lepton(scale: object, objects: Path, tmp_path: Pat
     torch.testing.assert_close(model(lepton_frame(x)).score.detach(), score, rtol=1e-4, atol=1e-6)
     if scale == "range":
         seen = lepton_frame(torch.from_numpy(make_objects(60).images))
-        inside = ((seen >= model.low) & (seen <= model.low + model.scale)).all(1)
+        inside = ((seen >= model.offset) & (seen <= model.offset + model.scale)).all(1)
         assert inside.sum() >= 48
     export_run(tmp_path / "run", tmp_path / "model.onnx")
     for events in (x, torch.zeros(3, N_INPUTS)):
@@ -183,8 +211,8 @@ def test_frame_of_the_leading_lepton(scale: object, objects: Path, tmp_path: Pat
 
 def test_no_range_is_learnt_unless_asked() -> None:
     model = DoubleAE(DoubleAEConfig())
-    model.learn_range([torch.from_numpy(make_objects(5).images)])
-    assert not model.low.any()
+    model.learn_scale([torch.from_numpy(make_objects(5).images)])
+    assert not model.offset.any()
     assert "scale" not in model.state_dict()
 
 
