@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any, Literal
 
 import torch
 from lightning.pytorch import Trainer
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import nn
 
 from darktrigger.errors import DarktriggerError, ModelFileError, TrainingError, first_line
@@ -93,6 +95,8 @@ def train(
         Unsuitable data, a folder in use, a resumed run that was another, a loss that is not finite.
     ConfigError
         No such model family.
+    SystemExit
+        SIGINT or SIGTERM, with the exit code that a shell gives them.
     """
     spec = family(family_name)
     run_dir = Path(run_dir)
@@ -161,6 +165,16 @@ def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -
         module = training_module(spec, model, batches, folder, each)
         try:
             trainer.fit(module, datamodule=batches, ckpt_path=checkpoint, weights_only=True)
+        # Lightning's answer to a signal, with which a batch system's SIGTERM would look like success.
+        except SystemExit as stop:
+            received = signal.SIGTERM if isinstance(stop, SIGTERMException) else signal.SIGINT
+            logger.warning(
+                "%s: stopped by %s after %d epochs; --resume goes on from there",
+                run_dir,
+                received.name,
+                len(folder.history),
+            )
+            raise SystemExit(128 + received) from None
         # What a damaged checkpoint holds surfaces as almost any exception, while it is restored.
         except Exception as error:
             if is_of_the_compiler(error):

@@ -1,5 +1,7 @@
 import csv
 import logging
+import os
+import signal
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -106,6 +108,41 @@ def test_resumed_run_equals_an_uninterrupted_one(
         assert_equal_weights(weights(tmp_path / "whole", name), weights(tmp_path / "cut", name))
     for name in ("metrics.csv", "calibration.json"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "cut" / name).read_bytes()
+
+
+@pytest.mark.parametrize("received", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_no_success(
+    received: signal.Signals,
+    background: Path,
+    small_config: Configure,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    config = small_config(epochs=3)
+    handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    original, signals = Reconstruction.training_step, iter([received])
+
+    def training_step(self: Reconstruction, *args: Any) -> None:
+        # Once, in the second epoch.
+        if (tmp_path / "metrics.csv").exists() and (one := next(signals, None)):
+            os.kill(os.getpid(), one)
+        original(self, *args)
+
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(Reconstruction, "training_step", training_step)
+            with pytest.raises(SystemExit) as stop:
+                train("codae", [background], tmp_path, config)
+    finally:
+        for each, handler in zip((signal.SIGINT, signal.SIGTERM), handlers, strict=True):
+            signal.signal(each, handler)
+    assert stop.value.code == 128 + received
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f"{tmp_path}: stopped by {received.name} after 1 epochs; --resume goes on")
+    assert not (tmp_path / "calibration.json").exists()
+    train("codae", [background], tmp_path, config, resume=True)
+    assert (tmp_path / "calibration.json").exists()
 
 
 def test_cut_between_checkpoint_and_metrics(background: Path, small_config: Configure, tmp_path: Path) -> None:
