@@ -23,6 +23,11 @@ from ml.training_config import Count, DecorrelatedTraining
 SCORE = "mse"
 
 
+#: Least deviation that inputs are divided by, over the largest of any slot: slots that are almost always empty, whose
+#: deviations are far smaller, would otherwise make up all of the error.
+LEAST_DEVIATION = 0.3
+
+
 class ObjectScale(StrictModel):
     """What the inputs are divided by, so that they are of order 1.
 
@@ -50,8 +55,8 @@ class DoubleAEConfig(SeveralScores):
         Size of the bottleneck.
     scale
         Of the inputs: ``range`` brings each of the 57 to 0 to 1 in the training events, as the paper's code does
-        (github.com/ViniciusMikuni/DoubleAE); ``deviation`` to mean 0 and standard deviation 1 there, so that no kind
-        of object weighs more than another; or what they are divided by.
+        (github.com/ViniciusMikuni/DoubleAE); ``deviation`` to mean 0 and standard deviation 1 there, or less for those
+        that hardly vary, see :data:`LEAST_DEVIATION`; or what they are divided by.
     frame
         ``detector``: azimuths as they are measured, as in the paper; ``lepton``: from the leading lepton on, see
         :func:`ml.lepton_frame.lepton_frame`, so that no capacity is spent on the detector's symmetry.
@@ -184,6 +189,5 @@ def _mean_and_deviation(batches: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
     n, total, squares = zip(*sums, strict=True)
     mean_K = torch.stack(total).sum(0) / sum(n)
     variance_K = torch.stack(squares).sum(0) / sum(n) - mean_K.square()
-    # Rounding leaves an input that never varies a variance of 1e-16 of its square.
-    varies_K = variance_K > 1e-12 * mean_K.square()
-    return mean_K, torch.where(varies_K, variance_K, 0.0).sqrt()
+    deviation_SM = variance_K.clamp(min=0).sqrt().view(N_SLOTS, -1)
+    return mean_K, deviation_SM.maximum(LEAST_DEVIATION * deviation_SM.amax(0)).flatten()
