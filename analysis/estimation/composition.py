@@ -31,6 +31,8 @@ class BackgroundSample(StrictModel):
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
+        if not PurePath(self.files).name:
+            raise ValueError(f"files: '{self.files}' names no file")
         if (self.cross_section is None) == (self.share is None):
             raise ValueError(f"'{self.files}' needs either a cross_section or a share")
         return self

@@ -69,6 +69,7 @@ def test_weights_without_a_sum() -> None:
         ([{"files": "w*", "share": 1}, {"files": "z", "cross_section": 1}], "found both"),
         ([{"files": "w*", "share": 1}, {"files": "w*", "share": 2}], "'w*' is named twice"),
         ([{"files": "w*", "share": 0}], "greater than 0"),
+        ([{"files": ".", "share": 1}], "files: '.' names no file"),
     ],
 )
 def test_settings_that_contradict(background: list[dict[str, object]], message: str) -> None:
