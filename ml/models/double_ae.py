@@ -22,7 +22,6 @@ from ml.training_config import Count, DecorrelatedTraining
 #: Score of a member: mean squared error.
 SCORE = "mse"
 
-
 #: Least deviation that inputs are divided by, over the largest of any slot: slots that are almost always empty, whose
 #: deviations are far smaller, would otherwise make up all of the error.
 LEAST_DEVIATION = 0.3
@@ -162,9 +161,8 @@ class DoubleAE(nn.Module):
         """Scale by training events (n, 57), if the configuration says so; inputs that never vary become 0."""
         if self.learnt_scale is None:
             return
-        offset_K, scale_K = (_low_and_range if self.learnt_scale == "range" else _mean_and_deviation)(
-            map(self._framed, batches)
-        )
+        measure = {"range": _low_and_range, "deviation": _mean_and_deviation}[self.learnt_scale]
+        offset_K, scale_K = measure(map(self._framed, batches))
         self.offset.copy_(offset_K)
         self.scale.copy_(torch.where(scale_K > 0, scale_K, 1.0))
 
