@@ -66,6 +66,11 @@ def augment_sparse(image_NCHW: Tensor, augmentation: Augmentation) -> Tensor:
     return torch.sparse_coo_tensor(index, image_NCHW.values(), image_NCHW.shape, check_invariants=True)
 
 
+def wrapped(phi: Tensor) -> Tensor:
+    """Azimuths from -pi to pi."""
+    return torch.remainder(phi + math.pi, 2 * math.pi) - math.pi
+
+
 def augment_objects(objects_NK: Tensor, generator: torch.Generator) -> Tensor:
     """Turn each event by an angle and mirror it in eta, in phi or both at random; empty slots stay empty.
 
@@ -80,6 +85,6 @@ def augment_objects(objects_NK: Tensor, generator: torch.Generator) -> Tensor:
     pt_NS, eta_NS, phi_NS = objects_NK.view(n, -1, len(MEMBERS)).unbind(2)
     angle_N1 = 2 * math.pi * torch.rand(n, 1, generator=generator)
     mirror_2N1 = 1.0 - 2.0 * torch.randint(2, (2, n, 1), generator=generator)
-    turned_NS = torch.remainder(phi_NS * mirror_2N1[1] + angle_N1 + math.pi, 2 * math.pi) - math.pi
+    turned_NS = wrapped(phi_NS * mirror_2N1[1] + angle_N1)
     turned_NS = torch.where(pt_NS > 0, turned_NS, phi_NS)
     return torch.stack([pt_NS, eta_NS * mirror_2N1[0], turned_NS], dim=2).view(n, -1)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
 from imaging.objects.layout import MEMBERS, N_SLOTS, slot_range
+from ml.augmentation import wrapped
 
 _MET = slot_range("met")[0]
 _FIRST_LEPTON, _END_OF_LEPTONS = slot_range("electron")[0], slot_range("muon")[-1] + 1
@@ -26,8 +25,7 @@ def lepton_frame(objects_NK: Tensor) -> Tensor:
     """
     pt_NS, eta_NS, phi_NS = objects_NK.view(-1, N_SLOTS, len(MEMBERS)).unbind(2)
     leading_N1 = pt_NS[:, _FIRST_LEPTON:_END_OF_LEPTONS].argmax(1, keepdim=True) + _FIRST_LEPTON
-    turned_NS = phi_NS - phi_NS.gather(1, leading_N1)
-    turned_NS = turned_NS - 2 * math.pi * torch.floor((turned_NS + math.pi) / (2 * math.pi))
+    turned_NS = wrapped(phi_NS - phi_NS.gather(1, leading_N1))
     mirrored_NS = turned_NS * _sign(turned_NS[:, _MET : _MET + 1])
     eta_NS = eta_NS * _sign(eta_NS.gather(1, leading_N1))
     return torch.stack([pt_NS, eta_NS, torch.where(pt_NS > 0, mirrored_NS, 0.0)], dim=2).flatten(1)
