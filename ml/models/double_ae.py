@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from darktrigger.config import StrictModel
 from imaging.dense import OBJECTS
-from imaging.objects.layout import N_INPUTS, N_SLOTS
+from imaging.objects.layout import MEMBERS, N_INPUTS, N_SLOTS
 from ml.decorrelation import AnyObjective, DiscoPenalty
 from ml.lepton_frame import lepton_frame
 from ml.members import MembersOutput, SeveralScores
@@ -59,6 +59,9 @@ class DoubleAEConfig(SeveralScores):
     frame
         ``detector``: azimuths as they are measured, as in the paper; ``lepton``: from the leading lepton on, see
         :func:`ml.lepton_frame.lepton_frame`, so that no capacity is spent on the detector's symmetry.
+    log_pt
+        GeV; where given, momenta enter as log(1 + p_T / log_pt), so that the hardest jets do not make up the error of
+        the tail, and a soft second lepton counts.
     """
 
     members: Count = 2
@@ -66,6 +69,7 @@ class DoubleAEConfig(SeveralScores):
     latents: Count = 5
     scale: ObjectScale | Literal["range", "deviation"] = ObjectScale()
     frame: Literal["detector", "lepton"] = "detector"
+    log_pt: Annotated[float, Field(gt=0)] | None = None
 
     def score_names(self) -> tuple[str, ...]:
         """``mse1``, ``mse2``, ..."""
@@ -142,6 +146,7 @@ class DoubleAE(nn.Module):
         )
         self.learnt_scale = None if isinstance(config.scale, ObjectScale) else config.scale
         self.of_lepton = config.frame == "lepton"
+        self.log_pt = config.log_pt
         scale = config.scale if isinstance(config.scale, ObjectScale) else ObjectScale(pt=1, eta=1, phi=1)
         scale_K = torch.tensor([scale.pt, scale.eta, scale.phi]).repeat(N_SLOTS)
         self.register_buffer("offset", torch.zeros(N_INPUTS), persistent=self.learnt_scale is not None)
@@ -162,16 +167,21 @@ class DoubleAE(nn.Module):
         if self.learnt_scale is None:
             return
         measure = {"range": _low_and_range, "deviation": _mean_and_deviation}[self.learnt_scale]
-        offset_K, scale_K = measure(map(self._framed, batches))
+        offset_K, scale_K = measure(map(self._prepared, batches))
         self.offset.copy_(offset_K)
         self.scale.copy_(torch.where(scale_K > 0, scale_K, 1.0))
 
-    def _framed(self, objects_NK: Tensor) -> Tensor:
-        return lepton_frame(objects_NK) if self.of_lepton else objects_NK
+    def _prepared(self, objects_NK: Tensor) -> Tensor:
+        """In the frame of the configuration, momenta as it wants them; not yet scaled."""
+        framed_NK = lepton_frame(objects_NK) if self.of_lepton else objects_NK
+        if self.log_pt is None:
+            return framed_NK
+        pt_NS, eta_NS, phi_NS = framed_NK.view(-1, N_SLOTS, len(MEMBERS)).unbind(2)
+        return torch.stack([torch.log1p(pt_NS / self.log_pt), eta_NS, phi_NS], dim=2).flatten(1)
 
     def forward(self, objects_NK: Tensor) -> MembersOutput:
         """Mean squared error of each autoencoder for objects (n, 57), GeV and radians."""
-        scaled_NK = (self._framed(objects_NK) - self.offset) / self.scale
+        scaled_NK = (self._prepared(objects_NK) - self.offset) / self.scale
         error_NM = torch.stack([(member(scaled_NK) - scaled_NK).square().mean(1) for member in self.members], dim=1)
         return MembersOutput(error_NM, error_NM.sum(1))
 

@@ -213,6 +213,28 @@ def test_frame_of_the_leading_lepton(scale: object, objects: Path, tmp_path: Pat
         np.testing.assert_allclose(np.stack(found, 1), expected, rtol=1e-4, atol=1e-6)
 
 
+def test_logarithms_of_momenta_alone(objects: Path, tmp_path: Path) -> None:
+    linear = DoubleAE(DoubleAEConfig(scale="deviation"))
+    linear.reset_parameters(torch.Generator().manual_seed(0))
+    logarithmic = DoubleAE(DoubleAEConfig(scale="deviation", log_pt=20))
+    logarithmic.load_state_dict(linear.state_dict())
+    x = torch.from_numpy(make_objects(40).images)
+    expected = x.clone()
+    expected[:, ::3] = torch.log(1 + x[:, ::3] / 20)
+    linear.learn_scale([expected])
+    logarithmic.learn_scale([x])
+    torch.testing.assert_close(logarithmic(x).score, linear(expected).score)
+    assert not torch.allclose(logarithmic(x).score, linear(x).score, rtol=0.1)
+
+    train("double-ae", [objects], tmp_path / "run", config(SMALL | {"frame": "lepton", "log_pt": 20}))
+    export_run(tmp_path / "run", tmp_path / "model.onnx")
+    scores = onnxruntime.InferenceSession(tmp_path / "model.onnx").run(["mse1", "mse2"], {"image": x.numpy()})
+    wanted = load_model(tmp_path / "run")(x).score.detach().numpy()
+    np.testing.assert_allclose(np.stack(scores, 1), wanted, rtol=1e-4)
+    with pytest.raises(ValidationError, match="log_pt"):
+        DoubleAEConfig(log_pt=0)
+
+
 def test_no_range_is_learnt_unless_asked() -> None:
     model = DoubleAE(DoubleAEConfig())
     model.learn_scale([torch.from_numpy(make_objects(5).images)])
