@@ -80,19 +80,22 @@ class ImageData:
         Fingerprint of each image file by its path.
     label
         Label of each event, 0 for background, shape (n,).
+    source
+        Which of the files each event is from, counted from 0, shape (n,).
     """
 
     pixels: csr_array
     kind: str
     files: dict[str, str]
     label: NDArray[np.uint8]
+    source: NDArray[np.int32]
 
     def __len__(self) -> int:
         return int(self.pixels.shape[0])
 
     def __getitem__(self, rows: NDArray[np.integer[Any]]) -> ImageData:
         """Some of the events, of the same files."""
-        return replace(self, pixels=self.pixels[rows], label=self.label[rows])
+        return replace(self, pixels=self.pixels[rows], label=self.label[rows], source=self.source[rows])
 
     @property
     def events_by_label(self) -> dict[int, int]:
@@ -146,9 +149,9 @@ def load_images(
         A file is no image file, or a damaged one.
     """
     entries = entries or EntrySplit()
-    parts, labels = [], []
+    parts, labels, sources = [], [], []
     with progress("Reading images", total=len(files)) as advance:
-        for path in files:
+        for number, path in enumerate(files):
             for events in _events(path, kind):
                 if events.label.any() and not policy.takes_signal:
                     found = ", ".join(map(str, np.unique(events.label)))
@@ -156,11 +159,13 @@ def load_images(
                 kept = entries.mask(events.entry)
                 parts.append(_stored(events.images[kept], kind))
                 labels.append(events.label[kept])
+                sources.append(np.full(len(labels[-1]), number, dtype=np.int32))
             advance(1)
     fingerprints = {str(path): fingerprint(path) for path in files}
     if not sum(map(len, labels)):
         raise TrainingError(f"no event to train on in {', '.join(map(str, files))} (entries kept: {entries})")
-    data = ImageData(csr_array(vstack(parts, format="csr")), kind, fingerprints, np.concatenate(labels))
+    pixels = csr_array(vstack(parts, format="csr"))
+    data = ImageData(pixels, kind, fingerprints, np.concatenate(labels), np.concatenate(sources))
     return data[policy.choose(data.label, seed)]
 
 

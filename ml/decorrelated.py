@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ml.members import MembersOutput, own_loss
 from ml.micro_batches import micro_batches
+from ml.mixture import WeighedImages
 from ml.module import Reconstruction
 from ml.threads import Map
 from ml.training_config import DecorrelatedTraining
@@ -37,6 +38,7 @@ class Decorrelated(Reconstruction):
         # With the module, so that a resumed run goes on with them; the model itself does not know them.
         self.register_buffer("multiplier", torch.zeros(self.objective.n_terms, dtype=torch.float64))
         self._validation_scores: list[Tensor] = []
+        self._validation_weights: list[Tensor | None] = []
 
     multiplier: Tensor
 
@@ -46,11 +48,12 @@ class Decorrelated(Reconstruction):
         parts = micro_batches(image_NCHW, self.micro_batch)
         return torch.cat([self.model(part.to_dense()).score for part in parts])
 
-    def training_step(self, image_NCHW: Tensor, batch_index: int) -> None:
+    def training_step(self, batch: WeighedImages, batch_index: int) -> None:  # type: ignore[override]
         """One step of the optimiser on one batch, and of the multipliers."""
+        image_NCHW, weight_N = batch
         score_NK = self.scores(image_NCHW).requires_grad_()
         with torch.enable_grad(), torch.autocast(self.device.type, enabled=False):
-            terms = self.objective.terms(score_NK)
+            terms = self.objective.terms(score_NK, weight_N)
             value = self.objective.value(terms, self.multiplier)
             (gradient_NK,) = torch.autograd.grad(value, score_NK)
         n_events = len(image_NCHW)
@@ -63,8 +66,10 @@ class Decorrelated(Reconstruction):
         self.multiplier.copy_(self.objective.updated(self.multiplier, terms.detach()))
         self.log("train_disco", terms.detach()[0], on_step=False, on_epoch=True, batch_size=n_events)
 
-    def validation_step(self, image_NCHW: Tensor, batch_index: int) -> None:  # noqa: ARG002 (Lightning's signature)
+    def validation_step(self, batch: WeighedImages, batch_index: int) -> None:  # type: ignore[override]  # noqa: ARG002
         """The members' own losses; scores are kept, for the terms of all events together."""
+        image_NCHW, weight_N = batch
+        self._validation_weights.append(weight_N)
         output = self.model(image_NCHW)
         self._validation_scores.append(torch.cat([output.score, output.own_loss[:, None]], dim=1))
 
@@ -72,7 +77,9 @@ class Decorrelated(Reconstruction):
         """Loss with the terms of all validation events together, and the distance correlation."""
         both = torch.cat(self._validation_scores)
         self._validation_scores.clear()
+        weights = [weight_N for weight_N in self._validation_weights if weight_N is not None]
+        self._validation_weights.clear()
         score_NK, loss_N = both[:, :-1], both[:, -1]
-        terms = self.objective.terms(score_NK)
+        terms = self.objective.terms(score_NK, torch.cat(weights) if weights else None)
         self.log("val_loss", loss_N.double().mean() + self.objective.merit(terms))
         self.log("val_disco", terms[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Annotated, Literal
 
@@ -32,23 +33,26 @@ class ClosureConfig(StrictModel):
     softness: Positive = 0.1
 
 
-def non_closure(score_NK: Tensor, config: ClosureConfig) -> Tensor:
+def non_closure(score_NK: Tensor, config: ClosureConfig, weight_N: Tensor | None = None) -> Tensor:
     """Mean squared deviation of observed over predicted events from 1, over all pairs of scores and thresholds.
 
     With shares a, b, c, d of a batch in the four regions, which sum to 1, the prediction (b c) / d of the share a
     closes exactly where a equals the product of the two efficiencies (a + b)(a + c), whatever the efficiencies:
     that ratio is used, whose denominator is never small. Thresholds are quantiles of the batch, and counts are
-    made differentiable by sigmoids.
+    made differentiable by sigmoids. Without weights, shape (n,), all events count alike.
     """
     score_NK = score_NK.double()
     fixed_NK = score_NK.detach()
-    levels = torch.tensor([1 - share for share in config.efficiencies], dtype=torch.float64, device=score_NK.device)
-    threshold_TK = torch.quantile(fixed_NK, levels, dim=0)
+    share_N = torch.ones_like(fixed_NK[:, 0]) if weight_N is None else weight_N.double()
+    share_N = share_N / share_N.sum()
+    threshold_TK = _quantiles(fixed_NK, weight_N, [1 - share for share in config.efficiencies])
     width_K = config.softness * fixed_NK.std(0).clamp(min=1e-12)
     passed_NTK = torch.sigmoid((score_NK[:, None] - threshold_TK) / width_K)
-    efficiency_TK = passed_NTK.mean(0)
+    efficiency_TK = torch.einsum("n,ntk->tk", share_N, passed_NTK)
     deviations = [
-        (passed_NTK[..., i] * passed_NTK[..., j]).mean(0) / (efficiency_TK[:, i] * efficiency_TK[:, j]) - 1
+        torch.einsum("n,nt->t", share_N, passed_NTK[..., i] * passed_NTK[..., j])
+        / (efficiency_TK[:, i] * efficiency_TK[:, j])
+        - 1
         for i, j in combinations(range(score_NK.shape[1]), 2)
     ]
     if not deviations:
@@ -56,12 +60,26 @@ def non_closure(score_NK: Tensor, config: ClosureConfig) -> Tensor:
     return torch.cat(deviations).square().mean()
 
 
+def _quantiles(score_NK: Tensor, weight_N: Tensor | None, levels: Sequence[float]) -> Tensor:
+    """Quantiles of each column, shape (levels, K)."""
+    level_T = torch.tensor(levels, dtype=score_NK.dtype, device=score_NK.device)
+    if weight_N is None:
+        return torch.quantile(score_NK, level_T, dim=0)
+    sorted_NK, order_NK = score_NK.sort(0)
+    below_KN = weight_N.to(score_NK.dtype)[order_NK].cumsum(0).T.contiguous()
+    wanted_KT = level_T * below_KN[:, -1:]
+    return sorted_NK.gather(0, torch.searchsorted(below_KN, wanted_KT).clamp(max=len(score_NK) - 1).T)
+
+
 class Objective(StrictModel, ABC):
     """How much the dependence of the scores counts."""
 
     @abstractmethod
-    def terms(self, score_NK: Tensor) -> Tensor:
-        """What is to be small, shape (number of terms,); the first is the sum over pairs of squared DisCo."""
+    def terms(self, score_NK: Tensor, weight_N: Tensor | None = None) -> Tensor:
+        """What is to be small, shape (number of terms,); the first is the sum over pairs of squared DisCo.
+
+        Weights of the events, shape (n,); without them all count alike.
+        """
 
     @abstractmethod
     def value(self, terms: Tensor, multiplier: Tensor) -> Tensor:
@@ -92,9 +110,9 @@ class DiscoPenalty(Objective):
         """One."""
         return 1
 
-    def terms(self, score_NK: Tensor) -> Tensor:
+    def terms(self, score_NK: Tensor, weight_N: Tensor | None = None) -> Tensor:
         """Sum of squared distance correlations."""
-        return pairwise(score_NK)[None]
+        return pairwise(score_NK, weight_N)[None]
 
     def value(self, terms: Tensor, multiplier: Tensor) -> Tensor:  # noqa: ARG002
         """Lambda times the term."""
@@ -111,9 +129,9 @@ class WithClosure(Objective):
         """DisCo and closure."""
         return 2
 
-    def terms(self, score_NK: Tensor) -> Tensor:
+    def terms(self, score_NK: Tensor, weight_N: Tensor | None = None) -> Tensor:
         """Sum of squared distance correlations, and non-closure."""
-        return torch.stack([pairwise(score_NK), non_closure(score_NK, self.closure)])
+        return torch.stack([pairwise(score_NK, weight_N), non_closure(score_NK, self.closure, weight_N)])
 
 
 class ClosurePenalty(WithClosure):

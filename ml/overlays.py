@@ -46,10 +46,14 @@ def draw_pairs(rows: Rows, config: OverlayConfig, part: str) -> NDArray[np.int64
 
 
 def with_overlays(data: ImageData, pair_P2: NDArray[np.int64]) -> ImageData:
-    """The events, and after them the overlay of each pair of them: E_T adds up, masks unite."""
+    """The events, and after them the overlay of each pair of them: E_T adds up, masks unite.
+
+    An overlay counts as an event of the first one's file.
+    """
     both = csr_array(data.pixels[pair_P2[:, 0]] + data.pixels[pair_P2[:, 1]])
     if data.kind == "coarse mask":
         both.data[:] = 1.0
     pixels = csr_array(vstack([data.pixels, both], format="csr"))
     label = np.concatenate([data.label, np.zeros(len(pair_P2), dtype=np.uint8)])
-    return replace(data, pixels=pixels, label=label)
+    source = np.concatenate([data.source, data.source[pair_P2[:, 0]]])
+    return replace(data, pixels=pixels, label=label, source=source)

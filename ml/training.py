@@ -32,6 +32,7 @@ from ml.distillation import DistillationBatches, Standardised
 from ml.family import Family
 from ml.inputs import LearnsScale
 from ml.kept_members import keep
+from ml.mixture import DecorrelatedBatches
 from ml.models.pair import PairTraining
 from ml.module import Reconstruction, is_of_the_compiler
 from ml.nae.batches import EnergyBatches
@@ -206,6 +207,8 @@ def batches_of(data: ImageData, settings: TrainingConfig) -> Batches:
     """Batches of images, as the training takes them."""
     if isinstance(settings, AutoencoderTraining | NAETraining):
         return EnergyBatches(data, settings)
+    if isinstance(settings, DecorrelatedTraining):
+        return DecorrelatedBatches(data, settings)
     return Batches(data, settings)
 
 

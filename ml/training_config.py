@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from darktrigger.config import StrictModel
+from imaging.composition import Composition
 from imaging.split import EntrySplit
 from ml.decorrelation import AnyObjective
 from ml.events import BackgroundOnly, Contaminated, EventPolicy, Labelled
@@ -117,11 +118,16 @@ class DecorrelatedTraining(TrainingConfig):
     ----------
     objective
         What makes them so.
+    background
+        How much each process of the background is worth where scores are to be independent, by file; all events alike
+        unless given. The models themselves learn from all events alike, so that more of a rare process, which fills
+        the tails, can train than a batch of background would have of it.
     """
 
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
     augmentation: bool = False
     objective: AnyObjective
+    background: Composition = ()
 
 
 class DistillationTraining(TrainingConfig):

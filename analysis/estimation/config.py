@@ -7,9 +7,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from analysis.config import Fraction, StyleConfig
-from analysis.estimation.composition import Composition
 from analysis.estimation.experiments import Truth
 from darktrigger.config import StrictModel
+from imaging.composition import Composition
 from imaging.split import EntrySplit
 
 Positive = Annotated[float, Field(gt=0)]

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.binned import FloatArray
-from analysis.estimation.composition import SumOfWeights, weight_factors
 from analysis.estimation.config import EventsConfig
 from analysis.evaluation.samples import BACKGROUND, Key
 from analysis.scores import baselines_of, directions, event_scores
 from analysis.trigger import Trigger
 from darktrigger.errors import AnalysisError
 from darktrigger.progress import progress
+from imaging.composition import SumOfWeights, weight_factors
 from imaging.dense import OBJECTS
 from imaging.image_file import read_metadata
 from imaging.image_set import ImageSet

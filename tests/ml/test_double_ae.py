@@ -22,6 +22,7 @@ from ml.decorrelation import ClosureConfig, ClosurePenalty, Constrained, DiscoPe
 from ml.disco import distance_correlation
 from ml.export import export_run
 from ml.lepton_frame import lepton_frame
+from ml.mixture import WeighedImages
 from ml.models.double_ae import DenseAutoEncoder, DoubleAE, DoubleAEConfig, DoubleAETraining, ObjectScale
 from ml.run_folder import load_model
 from ml.training import train
@@ -89,12 +90,13 @@ def test_parity_doubleae(shared: Path) -> None:
         np.testing.assert_allclose(loss, arrays[f"disco_loss_alpha{weight}"][:, 0], rtol=1e-4)
 
 
-def test_gradient_in_two_passes_is_that_of_the_whole_batch() -> None:
+@pytest.mark.parametrize("weight", [None, torch.linspace(0.1, 3.0, 30)])
+def test_gradient_in_two_passes_is_that_of_the_whole_batch(weight: torch.Tensor | None) -> None:
     model = DoubleAE(DoubleAEConfig(units=(16, 8), latents=2))
     model.reset_parameters(torch.Generator().manual_seed(0))
     x = torch.from_numpy(make_objects(30).images)
     output = model(x)
-    whole = output.own_loss.mean() + 50 * distance_correlation(*output.score.unbind(1))
+    whole = output.own_loss.mean() + 50 * distance_correlation(output.score[:, 0], output.score[:, 1], weight)
     expected = torch.autograd.grad(whole, list(model.parameters()))
 
     module = Decorrelated(model, DoubleAETraining(micro_batch=7, objective=DiscoPenalty(weight=50), clip_norm=1e9))
@@ -111,7 +113,7 @@ def test_gradient_in_two_passes_is_that_of_the_whole_batch() -> None:
 
     module.optimizers = Stop  # type: ignore[assignment,method-assign]
     module.log = lambda *_, **__: None  # type: ignore[method-assign]
-    module.training_step(x, 0)
+    module.training_step(WeighedImages(x, weight), 0)
     for found, wanted in zip(captured, expected, strict=True):
         torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-6)
 
