@@ -9,17 +9,14 @@ from pathlib import Path
 import onnx
 
 from analysis.estimation.config import DecorrelateConfig
-from analysis.estimation.events import ScoreChoice, read_background
-from analysis.estimation.rarity import learn_rarities
+from analysis.estimation.events import Events, ScoreChoice, read_background
+from analysis.estimation.rarity import RARITIES, learn_rarities
 from analysis.estimation.rarity_graph import RarityGraph
 from analysis.training_events import warn_of_training_events
 from analysis.trigger import METADATA_KEY, Direction, Trigger
 from darktrigger.errors import ConfigError
 from darktrigger.files import atomic_path, fingerprint
 from darktrigger.provenance import versions
-
-#: Names of the further scores.
-RARITIES = ("rarity1", "rarity2")
 
 
 def decorrelate(
@@ -78,7 +75,7 @@ def decorrelate(
     model = onnx.load(trigger.path)
     signs = directions[scores[0]].sign, directions[scores[1]].sign
     RarityGraph(model.graph, rarities).add(scores, signs, RARITIES)
-    _describe(model, scores, files, len(background), config)
+    _describe(model, scores, files, background, config)
     onnx.checker.check_model(model)
     with atomic_path(output) as temporary:
         onnx.save(model, temporary)
@@ -86,7 +83,7 @@ def decorrelate(
 
 
 def _describe(
-    model: onnx.ModelProto, scores: tuple[str, str], files: Sequence[str], n_events: int, config: DecorrelateConfig
+    model: onnx.ModelProto, scores: tuple[str, str], files: Sequence[str], background: Events, config: DecorrelateConfig
 ) -> None:
     """Note in the metadata the new scores and where they are from."""
     properties = {entry.key: entry.value for entry in model.metadata_props}
@@ -94,7 +91,8 @@ def _describe(
     metadata["scores"] |= {name: {"direction": Direction.HIGHER.value} for name in RARITIES}
     metadata["decorrelated"] = {
         "scores": list(scores),
-        "events": n_events,
+        "events": len(background),
+        "effective_events": background.n_effective,
         "files": {path: fingerprint(path) for path in files},
         "config": config.model_dump(mode="json"),
         "versions": versions("numpy", "onnx"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -20,8 +21,8 @@ Truth = Literal["simulation", "closing"]
 class Pulls:
     """(estimate - truth) / uncertainty over pseudo-experiments.
 
-    ``coverage`` is the share of experiments whose 68% interval, estimate +- uncertainty, holds the
-    truth, with its Clopper-Pearson interval.
+    Not a number where too few experiments have a solution. ``coverage`` is the share of experiments whose 68%
+    interval, estimate +- uncertainty, holds the truth, with its Clopper-Pearson interval.
     """
 
     mean: float
@@ -122,4 +123,7 @@ def _pulls(pull: NDArray[np.float64]) -> Pulls:
     inside, total = float(np.sum(np.abs(pull) <= 1)), float(len(pull))
     value, low, high = efficiencies(np.array([inside]), np.array([total]), np.array([total]))
     coverage = Interval(float(value[0]), float(low[0]), float(high[0]))
-    return Pulls(float(pull.mean()), float(pull.std(ddof=1)), float(np.abs(pull).max()), coverage)
+    if not len(pull):
+        return Pulls(math.nan, math.nan, math.nan, coverage)
+    deviation = float(pull.std(ddof=1)) if len(pull) > 1 else math.nan
+    return Pulls(float(pull.mean()), deviation, float(np.abs(pull).max()), coverage)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from analysis.abcd import AbcdEstimate
@@ -11,6 +13,7 @@ from analysis.estimation.events import Dataset, ScoreChoice
 from analysis.estimation.experiments import Experiments
 from analysis.estimation.model import FitResult
 from analysis.estimation.ranks import Diagonal
+from analysis.estimation.rarity import RARITIES
 from analysis.estimation.rates import RatePoint
 from analysis.estimation.sculpting import Sculpting
 from analysis.estimation.sic import SicCurve
@@ -88,3 +91,16 @@ class Found:
     rates: list[RatePoint]
     menu: Menu
     sculpting: list[Sculpting]
+
+    @property
+    def growth_by_learning(self) -> float | None:
+        """Factor to the statistical errors of the closure if those of what ``decorrelate`` learnt from count too.
+
+        Both samples being cut at the same efficiencies, sqrt(1 + n / m) with the numbers of unweighted events that
+        the background (n) and that sample (m) are worth. None for other scores, or where the model does not tell.
+        """
+        record = getattr(self.pair.trigger.metadata, "decorrelated", None)
+        worth = record.get("effective_events") if isinstance(record, Mapping) else None
+        if self.pair.scores != RARITIES or not isinstance(worth, int | float) or not worth > 0:
+            return None
+        return math.sqrt(1 + self.dataset.background.n_effective / worth)

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from analysis.binned import FloatArray
 from darktrigger.errors import AnalysisError
 
+#: Names of the scores that ``decorrelate`` adds.
+RARITIES = ("rarity1", "rarity2")
+
 #: Steps between the knots of a rarity, and the events above its last knot.
 _STEP, _TAIL_EVENTS = 0.1, 10
 

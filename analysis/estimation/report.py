@@ -76,6 +76,7 @@ def _summary(found: Found, paths: Sequence[str], config: EstimateConfig) -> dict
         "sample_events": found.events,
         "distance_correlation": asdict(found.distance),
         "closure": [asdict(scan) for scan in found.scans],
+        "growth_by_learning": found.growth_by_learning,
         "diagonal": {f"{x:g}": asdict(estimate) for x, estimate in found.diagonal.items()},
         "non_closure": {f"{x:g}": value for x, value in found.non_closure.items()},
         "significance": {name: [asdict(p) for p in points] for name, points in found.significances.items()},

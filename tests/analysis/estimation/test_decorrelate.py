@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from analysis.cli import app
-from analysis.decorrelate import RARITIES, decorrelate
+from analysis.decorrelate import decorrelate
 from analysis.estimation.config import DecorrelateConfig
-from analysis.estimation.rarity import learn_rarities
+from analysis.estimation.rarity import RARITIES, learn_rarities
 from analysis.trigger import Direction, Trigger
 from darktrigger.errors import AnalysisError, ConfigError
 from darktrigger.files import fingerprint
@@ -59,7 +59,29 @@ def test_metadata_tell_of_it(decorrelated: Path, trigger_path: Path, images: lis
     assert told["config"]["background_entries"] == {"modulo": 3, "keep": [0, 1]}
     kept = EntrySplit(modulo=3, keep=(0, 1)).mask(read_image_file(images[0]).entry)
     assert told["events"] == kept.sum()
+    assert told["effective_events"] == pytest.approx(kept.sum())
     assert not list(decorrelated.parent.glob("*.tmp*"))
+
+
+def test_estimate_says_what_learning_adds_to_the_errors(decorrelated: Path, images: list[str], tmp_path: Path) -> None:
+    (tmp_path / "settings.yaml").write_text("{efficiencies: [0.3], working_point: 0.3, closure: {pairs: 5}}")
+    found = {}
+    for scores in (("rarity1", "rarity2"), ("forward", "emptiness")):
+        folder = tmp_path / scores[0]
+        arguments = ["estimate", str(decorrelated), *images, "--scores", *scores, "-o", str(folder)]
+        arguments += ["--weights", "unit"]
+        arguments += ["--config", str(tmp_path / "settings.yaml"), "--background-entries", "3:2", "--experiments", "2"]
+        done = CliRunner().invoke(app, arguments)
+        assert done.exit_code == 0, done.output
+        summary = json.loads((folder / "summary.json").read_text())
+        found[scores] = summary["growth_by_learning"], (folder / "closure.md").read_text()
+    learnt = EntrySplit(modulo=3, keep=(0, 1)).mask(read_image_file(images[0]).entry)
+    growth, text = found["rarity1", "rarity2"]
+    assert growth == pytest.approx(np.sqrt(1 + (~learnt).sum() / learnt.sum()))
+    assert f"they are {growth:.3g} times as large" in text
+    growth, text = found["forward", "emptiness"]
+    assert growth is None
+    assert "times as large" not in text
 
 
 @pytest.mark.parametrize("opset", [11, 13, 18])

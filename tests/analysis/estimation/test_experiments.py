@@ -58,3 +58,12 @@ def test_pyhf_over_pseudo_experiments() -> None:
     assert len(pulls) > 180
     assert abs(np.mean(pulls)) < 0.25
     assert 0.6 < np.mean(np.abs(pulls) <= 1) < 0.76
+
+
+def test_experiments_without_a_solution_have_no_pulls() -> None:
+    """Nothing is expected in any region but, now and then, an event in D."""
+    background, signal = Regions(0.0, 0.0, 0.0, 0.01), Regions(1e-3, 0.0, 0.0, 0.0)
+    found = run_experiments(background, signal, 20, np.random.default_rng(1), truth="simulation", strength=0.0)
+    assert found.failed == 20
+    assert np.isnan([found.background.mean, found.background.deviation, found.plain.largest]).all()
+    assert np.isnan(found.strength.coverage.value)
