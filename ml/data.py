@@ -150,8 +150,10 @@ def load_images(
     """
     entries = entries or EntrySplit()
     parts, labels, sources = [], [], []
+    # A file given twice counts twice, as the same file.
+    numbers = {path: number for number, path in enumerate(dict.fromkeys(files))}
     with progress("Reading images", total=len(files)) as advance:
-        for number, path in enumerate(files):
+        for path in files:
             for events in _events(path, kind):
                 if events.label.any() and not policy.takes_signal:
                     found = ", ".join(map(str, np.unique(events.label)))
@@ -159,7 +161,7 @@ def load_images(
                 kept = entries.mask(events.entry)
                 parts.append(_stored(events.images[kept], kind))
                 labels.append(events.label[kept])
-                sources.append(np.full(len(labels[-1]), number, dtype=np.int32))
+                sources.append(np.full(len(labels[-1]), numbers[path], dtype=np.int32))
             advance(1)
     fingerprints = {str(path): fingerprint(path) for path in files}
     if not sum(map(len, labels)):

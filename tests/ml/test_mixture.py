@@ -48,6 +48,14 @@ def test_events_count_by_the_share_of_their_file(files: list[Path]) -> None:
     torch.testing.assert_close(batch.weight, torch.tensor([1.8], dtype=torch.float64))
 
 
+def test_a_file_given_twice(files: list[Path]) -> None:
+    data = load_background([*files, files[0]], "coarse E_T")
+    n = len(data) // 3
+    np.testing.assert_array_equal(data.source, np.repeat([0, 1, 0], n))
+    weight_N = mixture_weights(data, shares(w=0.5, tt=0.5))
+    np.testing.assert_allclose(weight_N, np.repeat([0.75, 1.5, 0.75], n))
+
+
 def test_events_count_by_the_cross_section_of_their_file(files: list[Path]) -> None:
     data = load_background([*files, Path(shutil.copy(files[0], files[0].with_name("w2.parquet")))], "coarse E_T")
     n = len(data) // 3
