@@ -113,7 +113,7 @@ def test_numbers_that_no_generator_writes(tmp_path: Path, column: int, value: st
 
 @pytest.mark.parametrize("after", ["HepMC::IO", "E ", "N ", "U "])
 def test_a_particle_that_belongs_to_no_vertex(tmp_path: Path, after: str) -> None:
-    """pyhepmc ends the interpreter there."""
+    """pyhepmc follows a pointer to nowhere there: it ends the interpreter or, as memory happens to be, raises."""
     path = tmp_path / "events.hepmc"
     with pyhepmc.open(str(path), "w", format="hepmc2") as stream:
         for number in range(3):
@@ -122,7 +122,7 @@ def test_a_particle_that_belongs_to_no_vertex(tmp_path: Path, after: str) -> Non
     particle = next(line for line in lines if line.startswith("P "))
     place = max(i for i, line in enumerate(lines) if line.startswith(after) and "END" not in line)
     path.write_text("\n".join([*lines[: place + 1], particle, *lines[place + 1 :]]) + "\n")
-    with pytest.raises(UnreadableFileError, match=r"events\.hepmc: is damaged"):
+    with pytest.raises(UnreadableFileError, match=r"events\.hepmc: is (damaged|not a sound HepMC file)"):
         list(read_hepmc(path))
 
 
