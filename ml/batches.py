@@ -8,7 +8,7 @@ import numpy as np
 from lightning.pytorch import LightningDataModule
 from numpy.typing import NDArray
 
-from ml.data import ImageData, LabelledBatches, PlainBatches, TrainingBatches
+from ml.data import ImageData, PlainBatches, TrainingBatches, labelled
 from ml.devices import accelerator, evaluation_batch, loaded
 from ml.events import Labelled, class_weights
 from ml.training_config import TrainingConfig
@@ -54,7 +54,7 @@ class Batches(LightningDataModule):
 
     def dressed(self, batches: TrainingBatches | PlainBatches) -> Any:
         """With the labels where the training is supervised."""
-        return LabelledBatches(batches) if self.supervised else batches
+        return labelled(batches) if self.supervised else batches
 
     def training_events(self) -> PlainBatches:
         """All training events, in order, as they are."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -34,6 +34,9 @@ from ml.events import BackgroundOnly, EventPolicy, Rows
 from ml.streams import stream, torch_stream
 
 _READ_EVENTS = 4096
+
+#: A batch of images with something of each event.
+DressedT = TypeVar("DressedT")
 
 
 def stored_pixels(images: SparseImages, kind: str) -> csr_array:
@@ -251,17 +254,36 @@ class LabelledImages(NamedTuple):
     label: Tensor
 
 
-class LabelledBatches:
-    """Batches with the labels of their events."""
+class DressedBatches(Generic[DressedT]):
+    """Batches in which something of each event goes with its image.
 
-    def __init__(self, batches: TrainingBatches | PlainBatches) -> None:
-        self.inner = batches
+    Parameters
+    ----------
+    batches
+        Of images.
+    value_N
+        One value for each event of the data; None where there is nothing to tell.
+    dress
+        Makes a batch from images and values.
+    """
+
+    def __init__(
+        self,
+        batches: TrainingBatches | PlainBatches,
+        value_N: NDArray[Any] | None,
+        dress: Callable[[Tensor, Any], DressedT],
+    ) -> None:
+        self.inner, self.value_N, self.dress = batches, value_N, dress
 
     def __len__(self) -> int:
         return len(self.inner)
 
-    def __getitem__(self, index: int) -> LabelledImages:
+    def __getitem__(self, index: int) -> DressedT:
         """Batch ``index``."""
-        image_NCHW = self.inner[index]
-        label_N = self.inner.data.label[self.inner.batches[index]]
-        return LabelledImages(image_NCHW, torch.from_numpy(label_N.astype(np.int64)))
+        image_NCHW, rows = self.inner[index], self.inner.batches[index]
+        return self.dress(image_NCHW, None if self.value_N is None else torch.from_numpy(self.value_N[rows]))
+
+
+def labelled(batches: TrainingBatches | PlainBatches) -> DressedBatches[LabelledImages]:
+    """Batches with the labels of their events."""
+    return DressedBatches(batches, batches.data.label.astype(np.int64), LabelledImages)

@@ -15,14 +15,13 @@ from typing import Any, NamedTuple, Protocol
 from zipfile import BadZipFile
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from darktrigger.errors import ModelFileError, TrainingError
 from darktrigger.files import atomic_path
 from ml.batches import Batches
-from ml.data import ImageData, PlainBatches, TrainingBatches, load_images
+from ml.data import DressedBatches, ImageData, PlainBatches, TrainingBatches, load_images
 from ml.devices import evaluation_batch
 from ml.overlays import draw_pairs, with_overlays
 from ml.teacher import Teacher
@@ -73,21 +72,6 @@ class ImageTargets(NamedTuple):
     target: Tensor
 
 
-class TargetBatches:
-    """Batches with the teacher's score of each event; ``score_N`` has one for each event of the data."""
-
-    def __init__(self, batches: TrainingBatches | PlainBatches, score_N: NDArray[np.float32]) -> None:
-        self.inner, self.score_N = batches, score_N
-
-    def __len__(self) -> int:
-        return len(self.inner)
-
-    def __getitem__(self, index: int) -> ImageTargets:
-        """Batch ``index``."""
-        image_NCHW = self.inner[index]
-        return ImageTargets(image_NCHW, torch.from_numpy(self.score_N[self.inner.batches[index]]))
-
-
 class DistillationBatches(Batches):
     """Batches of events and overlays with the teacher's scores.
 
@@ -136,9 +120,9 @@ class DistillationBatches(Batches):
         with atomic_path(path) as temporary:
             np.savez(temporary, **self.targets._asdict())
 
-    def dressed(self, batches: TrainingBatches | PlainBatches) -> TargetBatches:
+    def dressed(self, batches: TrainingBatches | PlainBatches) -> DressedBatches[ImageTargets]:
         """With the teacher's scores."""
-        return TargetBatches(batches, self.targets.score)
+        return DressedBatches(batches, self.targets.score, ImageTargets)
 
     def background_batches(self) -> PlainBatches:
         """The validation events, without overlays."""

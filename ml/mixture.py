@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -15,7 +14,7 @@ from imaging.dense import OBJECTS
 from imaging.image_file import read_metadata
 from imaging.objects.object_file import read_object_metadata
 from ml.batches import Batches
-from ml.data import ImageData, PlainBatches, TrainingBatches
+from ml.data import DressedBatches, ImageData, PlainBatches, TrainingBatches
 from ml.training_config import DecorrelatedTraining
 
 
@@ -32,23 +31,6 @@ class WeighedImages(NamedTuple):
 
     image: Tensor
     weight: Tensor | None
-
-
-class WeighedBatches:
-    """Batches with the weights of their events; ``weight_N`` has one for each event of the data."""
-
-    def __init__(self, batches: TrainingBatches | PlainBatches, weight_N: NDArray[np.float64] | None) -> None:
-        self.inner, self.weight_N = batches, weight_N
-
-    def __len__(self) -> int:
-        return len(self.inner)
-
-    def __getitem__(self, index: int) -> WeighedImages:
-        """Batch ``index``."""
-        image_NCHW = self.inner[index]
-        if self.weight_N is None:
-            return WeighedImages(image_NCHW, None)
-        return WeighedImages(image_NCHW, torch.from_numpy(self.weight_N[self.inner.batches[index]]))
 
 
 class DecorrelatedBatches(Batches):
@@ -71,9 +53,9 @@ class DecorrelatedBatches(Batches):
         super().__init__(data, config)
         self.weight_N = mixture_weights(data, config.background) if config.background else None
 
-    def dressed(self, batches: TrainingBatches | PlainBatches) -> WeighedBatches:
+    def dressed(self, batches: TrainingBatches | PlainBatches) -> DressedBatches[WeighedImages]:
         """With the weights."""
-        return WeighedBatches(batches, self.weight_N)
+        return DressedBatches(batches, self.weight_N, WeighedImages)
 
 
 def mixture_weights(data: ImageData, background: Sequence[BackgroundSample]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from darktrigger.errors import TrainingError
 from imaging.dense import model_input
 from imaging.image_file import read_image_file
 from imaging.split import EntrySplit
-from ml.data import LabelledBatches, PlainBatches, TrainingBatches, load_background, load_images
+from ml.data import PlainBatches, TrainingBatches, labelled, load_background, load_images
 from ml.events import Contaminated, Labelled, split
 
 
@@ -101,7 +101,7 @@ def test_augmentation_can_be_switched_off(background: Path) -> None:
 def test_labels_travel_with_their_events(background: Path, signal: Path) -> None:
     data = load_images([background, signal], "coarse E_T", None, Labelled())
     rows = np.array([0, len(data) - 1, 1, len(data) - 2])
-    batches = LabelledBatches(TrainingBatches(data, rows, batch_size=4, seed=1, epoch=0, augmentation=False))
+    batches = labelled(TrainingBatches(data, rows, batch_size=4, seed=1, epoch=0, augmentation=False))
     (batch,) = (batches[index] for index in range(len(batches)))
     assert sorted(batch.label.tolist()) == [0, 0, 2, 2]
     for image_CHW, label in zip(batch.image, batch.label, strict=True):

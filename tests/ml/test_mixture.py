@@ -12,10 +12,10 @@ from darktrigger.errors import ConfigError
 from imaging.composition import BackgroundSample
 from imaging.image_file import read_metadata
 from ml.config import run_config
-from ml.data import PlainBatches, load_background
+from ml.data import DressedBatches, PlainBatches, load_background
 from ml.decorrelation import ClosureConfig, non_closure
 from ml.disco import distance_correlation
-from ml.mixture import DecorrelatedBatches, WeighedBatches, mixture_weights
+from ml.mixture import DecorrelatedBatches, WeighedImages, mixture_weights
 from ml.models.pair import PairTraining
 from ml.run_folder import load_model
 from ml.training import train
@@ -43,7 +43,7 @@ def test_events_count_by_the_share_of_their_file(files: list[Path]) -> None:
     np.testing.assert_allclose(weight_N[n:], 0.2)
     rows = np.array([n + 1, 0, n - 1])
     np.testing.assert_array_equal(data[rows].source, [1, 0, 0])
-    batch = WeighedBatches(PlainBatches(data, rows, batch_size=2), weight_N)[1]
+    batch = DressedBatches(PlainBatches(data, rows, batch_size=2), weight_N, WeighedImages)[1]
     assert batch.weight is not None
     torch.testing.assert_close(batch.weight, torch.tensor([1.8], dtype=torch.float64))
 
