@@ -8,10 +8,17 @@ from pathlib import Path
 
 from darktrigger.errors import InputFileError, UnreadableFileError
 from imaging.dense import INPUT_SHAPES, OBJECTS
-from imaging.image_file import iterate_image_file, read_metadata, read_row_groups
+from imaging.image_file import ImageMetadata, iterate_image_file, read_metadata, read_row_groups
 from imaging.image_set import ImageSet
 from imaging.jets.jet_file import is_jet_file
-from imaging.objects.object_file import CHALLENGE_SUFFIXES, is_object_file, iterate_object_file, object_label_names
+from imaging.objects.object_file import (
+    CHALLENGE_SUFFIXES,
+    ObjectMetadata,
+    is_object_file,
+    iterate_object_file,
+    object_label_names,
+    read_object_metadata,
+)
 from imaging.objects.object_set import ObjectSet
 from imaging.paper_file import SUFFIX, TOTAL, read_paper_file
 from imaging.sample import Sample
@@ -47,6 +54,12 @@ class ImageSource:
     def holds(self) -> type[ImageSet | ObjectSet]:
         """Kind of set that its events come in."""
         return ObjectSet if self.has_objects else ImageSet
+
+    def metadata(self) -> ImageMetadata | ObjectMetadata | None:
+        """What our own files tell of how they were made; None for the layouts of others."""
+        if self.path.endswith((SUFFIX, *CHALLENGE_SUFFIXES)):
+            return None
+        return read_object_metadata(self.path) if self.has_objects else read_metadata(self.path)
 
     def require(self, kind: str, *, sums_channels: bool = False) -> None:
         """Check that a model of an input kind can be fed.

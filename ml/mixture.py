@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imaging.composition import BackgroundSample, SumOfWeights, weight_factors
-from imaging.dense import OBJECTS
-from imaging.image_file import read_metadata
-from imaging.objects.object_file import read_object_metadata
+from imaging.image_source import open_images
 from ml.batches import Batches
 from ml.data import DressedBatches, ImageData, PlainBatches, TrainingBatches
 from ml.training_config import DecorrelatedTraining
@@ -71,7 +69,7 @@ def mixture_weights(data: ImageData, background: Sequence[BackgroundSample]) -> 
     by_cross_section = any(sample.share is None for sample in background)
     used = np.bincount(data.source, minlength=len(data.files))
     sums = {
-        path: SumOfWeights(float(n), _events_read(path, data.kind) if by_cross_section else None)
+        path: SumOfWeights(float(n), _events_read(path) if by_cross_section else None)
         for path, n in zip(data.files, used, strict=True)
     }
     factors = weight_factors(background, sums)
@@ -80,5 +78,6 @@ def mixture_weights(data: ImageData, background: Sequence[BackgroundSample]) -> 
     return np.asarray(factor_F[data.source] / mean, dtype=np.float64)
 
 
-def _events_read(path: str, kind: str) -> int:
-    return read_object_metadata(path).events_read if kind == OBJECTS else read_metadata(path).events_read
+def _events_read(path: str) -> int | None:
+    metadata = open_images(path).metadata()
+    return None if metadata is None else metadata.events_read

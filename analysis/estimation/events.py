@@ -18,12 +18,9 @@ from darktrigger.errors import AnalysisError
 from darktrigger.progress import progress
 from imaging.composition import SumOfWeights, weight_factors
 from imaging.dense import OBJECTS
-from imaging.image_file import read_metadata
 from imaging.image_set import ImageSet
 from imaging.image_source import ImageSource, open_images
-from imaging.objects.object_file import CHALLENGE_SUFFIXES, read_object_metadata
 from imaging.objects.object_set import ObjectSet
-from imaging.paper_file import SUFFIX
 
 #: Events of a file that are in memory at a time.
 _STEP = 4096
@@ -204,9 +201,9 @@ def _weighted(batches: Sequence[_Batch], factors: Mapping[str, float]) -> list[_
 
 def _generated(source: ImageSource, weights: str) -> _Generated | None:
     """In the weights that events count by; None where the file does not tell."""
-    if source.path.endswith((SUFFIX, *CHALLENGE_SUFFIXES)):
+    metadata = source.metadata()
+    if metadata is None:
         return None
-    metadata = read_object_metadata(source.path) if source.has_objects else read_metadata(source.path)
     if weights == "unit":
         return _Generated(metadata.events_read, metadata.events_selected)
     return _Generated(metadata.sum_of_weights_read, metadata.sum_of_weights_selected)

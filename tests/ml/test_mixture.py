@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -65,6 +66,17 @@ def test_events_count_by_the_cross_section_of_their_file(files: list[Path]) -> N
     np.testing.assert_allclose(weight_N[:n] / weight_N[n : 2 * n], 10)
     np.testing.assert_allclose(weight_N[2 * n :], weight_N[:n])
     assert read_metadata(str(files[0])).events_read > 0
+
+
+def test_files_that_do_not_tell_what_was_generated_need_shares(tmp_path: Path) -> None:
+    """Those of the 40 MHz challenge."""
+    path = tmp_path / "w.h5"
+    with h5py.File(path, "w") as file:
+        file["Particles"] = np.random.default_rng(0).uniform(1, 2, (6, 19, 4))
+    data = load_background([path], "objects")
+    with pytest.raises(ConfigError, match=r"w.h5: does not tell how many events were generated; give shares"):
+        mixture_weights(data, [BackgroundSample(files="w*", cross_section=20)])
+    np.testing.assert_allclose(mixture_weights(data, shares(w=0.3)), 1)
 
 
 def test_files_of_no_sample_are_refused(files: list[Path]) -> None:
