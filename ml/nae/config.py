@@ -46,10 +46,22 @@ class ChainConfig(StrictModel):
     annealing: Literal["none", "harmonic"]
     clip: Positive = 0.01
 
+    def temperature_at(self, noise: float) -> float:
+        """T of a step with this noise."""
+        return self.temperature or noise**2 / (2 * self.step_size)
+
 
 class LatentChainConfig(ChainConfig):
-    """The chain on the latent sphere (equation 11)."""
+    """The chain on the latent sphere (equation 11).
 
+    Parameters
+    ----------
+    jumps
+        Points anywhere on the sphere that compete with the chain's start, see :func:`ml.nae.jumps.jump`; none in the
+        paper. With few steps, chains stay for hundreds of batches where the energy is high and flat.
+    """
+
+    jumps: Annotated[int, Field(ge=0)] = 0
     step_size: Positive = 100.0
     noise: Positive = 1e-2
     annealing: Literal["none", "harmonic"] = "none"

@@ -105,7 +105,7 @@ def log_acceptance(old: State, new: State, settings: ChainConfig, noise: float) 
     :math:`\log \pi(y) q(x|y) - \log \pi(x) q(y|x)`. Exact in flat space without edges; the projection onto the
     sphere or into the box is left out of q, alike in both directions.
     """
-    temperature = settings.temperature or noise**2 / (2 * settings.step_size)
+    temperature = settings.temperature_at(noise)
     forward_N = _norm(new.point - old.point + settings.step_size * old.slope)
     back_N = _norm(old.point - new.point + settings.step_size * new.slope)
     return (old.energy - new.energy) / temperature + (forward_N.square() - back_N.square()) / (2 * noise**2)

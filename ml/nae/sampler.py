@@ -9,6 +9,7 @@ from torch import Tensor
 from ml.micro_batches import micro_batches
 from ml.nae.config import NAETraining, ReplayConfig
 from ml.nae.energetic import Energetic
+from ml.nae.jumps import jump
 from ml.nae.langevin import Box, Run, Sphere, run_chain
 from ml.nae.objectives import objective_of
 from ml.nae.samples import Samples
@@ -65,8 +66,10 @@ class Replay:
 
 
 def latent_run(model: Energetic, start_NK: Tensor, config: NAETraining, generator: torch.Generator) -> Run:
-    """The chain on the sphere (equation 11)."""
-    return run_chain(objective_of(config).slope(model), start_NK, config.latent_chain, Sphere(), generator)
+    """The chain on the sphere (equation 11), after jumps where these are asked for."""
+    slope = objective_of(config).slope(model)
+    start_NK = jump(slope, start_NK, config.latent_chain, generator)
+    return run_chain(slope, start_NK, config.latent_chain, Sphere(), generator)
 
 
 def pixel_run(model: Energetic, start_NCHW: Tensor, config: NAETraining, generator: torch.Generator) -> Run:

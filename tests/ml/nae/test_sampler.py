@@ -46,13 +46,15 @@ def test_starts_come_from_the_buffer_with_the_probability_asked_for() -> None:
     assert fresh[:, 0].var() == pytest.approx(1 / 3, abs=0.05)
 
 
-def test_samples_depend_neither_on_threads_nor_on_what_ran_before() -> None:
+@pytest.mark.parametrize("jumps", [0, 3])
+def test_samples_depend_neither_on_threads_nor_on_what_ran_before(jumps: int) -> None:
+    config = CONFIG.model_copy(update={"latent_chain": LatentChainConfig(steps=2, jumps=jumps)})
     model = NAE(NAEConfig(filters=2, units=4)).eval()
     model.reset_parameters(generator(3))
-    one, other = Replay(CONFIG.replay, 3), Replay(CONFIG.replay, 3)
-    alone = draw(model.eval(), 5, one, CONFIG, generator(), map)
+    one, other = Replay(config.replay, 3), Replay(config.replay, 3)
+    alone = draw(model.eval(), 5, one, config, generator(), map)
     with thread_map(2) as each:
-        together = draw(model, 5, other, CONFIG, generator(), each)
+        together = draw(model, 5, other, config, generator(), each)
     for first, second in zip(alone, together, strict=True):
         assert torch.equal(first, second)
     assert torch.equal(one.points[:5], alone.latent)
