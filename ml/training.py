@@ -215,7 +215,7 @@ def batches_of(data: ImageData, settings: TrainingConfig) -> Batches:
 def folder_of(run_dir: Path, settings: TrainingConfig) -> RunFolder:
     """What keeps a run's figures and checkpoints."""
     if isinstance(settings, NAETraining):
-        return ChainFolder(run_dir, settings.patience, settings.collapse)
+        return ChainFolder(run_dir, settings.patience, settings.collapse, best=settings.best)
     return RunFolder(run_dir, settings.patience)
 
 

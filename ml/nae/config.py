@@ -14,6 +14,7 @@ from ml.training_config import Count, TrainingConfig
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Best = Literal["balanced", "last"]
 
 
 class ChainConfig(StrictModel):
@@ -236,6 +237,10 @@ class NAETraining(TrainingConfig):
         What is added to it.
     collapse
         What ends the training early.
+    best
+        Which epoch is kept, of those that show no sign of a collapse. ``balanced``: the one whose energies of data and
+        samples are nearest (section 3). ``last``: for learning rates that start high and end near zero; the energies
+        may be near at first, while they go up and down. ``patience`` has no say then.
     """
 
     pretrained: Path
@@ -257,6 +262,7 @@ class NAETraining(TrainingConfig):
     objective: ObjectiveConfig = Likelihood()
     regularisation: RegularisationConfig = RegularisationConfig()
     collapse: CollapseConfig = CollapseConfig()
+    best: Best = "balanced"
 
     @property
     def events(self) -> EventPolicy:

@@ -15,7 +15,7 @@ from lightning.pytorch import LightningModule, Trainer
 
 from darktrigger.files import write_text
 from ml.callbacks import Epoch, RunFolder, best_epoch
-from ml.nae.config import CollapseConfig
+from ml.nae.config import Best, CollapseConfig
 from ml.nae.module import NormalizedTraining
 from ml.nae.plots import draw_samples
 
@@ -74,8 +74,8 @@ class ChainFolder(RunFolder):
     """Keeps the energies beside the losses, chooses the epoch by them, and stops at a collapse.
 
     The best epoch is the one whose loss is closest to zero with stable energies (section 3): the smallest absolute
-    difference of the energies, a mean over :data:`WINDOW` epochs, in units of the positive one. An epoch that
-    shows a sign of collapse is never kept. No signal is looked at.
+    difference of the energies, a mean over :data:`WINDOW` epochs, in units of the positive one; or the last one. An
+    epoch that shows a sign of collapse is never kept. No signal is looked at.
 
     Parameters
     ----------
@@ -86,11 +86,20 @@ class ChainFolder(RunFolder):
     energy_before
         Mean energy of the validation data before training; it travels in the checkpoints, and without it no epoch has
         lost the data.
+    best
+        Which epoch is kept, see :class:`ml.nae.config.NAETraining`.
     """
 
-    def __init__(self, folder: Path, patience: int, config: CollapseConfig, energy_before: float = math.inf) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        patience: int,
+        config: CollapseConfig,
+        energy_before: float = math.inf,
+        best: Best = "balanced",
+    ) -> None:
         super().__init__(folder, patience)
-        self.config, self.energy_before = config, energy_before
+        self.config, self.energy_before, self.best = config, energy_before, best
         self.chains: list[ChainEpoch] = []
 
     @property
@@ -101,7 +110,7 @@ class ChainFolder(RunFolder):
     @property
     def finished(self) -> bool:
         """Whether training is over, whatever epochs are left."""
-        return super().finished or self.collapse is not None
+        return (self.best == "balanced" and super().finished) or self.collapse is not None
 
     def state_dict(self) -> dict[str, Any]:
         """With the energies."""
@@ -129,6 +138,8 @@ class ChainFolder(RunFolder):
         if not any(sound[:-1]):
             # Something has to be kept, even of a run that never was sound.
             return sound[-1] or len(sound) == 1
+        if self.best == "last":
+            return sound[-1]
         rows = [row for row, good in zip(self.history, sound, strict=True) if good]
         return sound[-1] and best_epoch(rows) == len(rows) - 1
 

@@ -15,14 +15,14 @@ from ml.models.pair import PairTraining
 CONFIGS = Path(__file__).parents[2] / "configs"
 TRAININGS = [
     *sorted((CONFIGS / "pretrained").glob("*.yaml")),
-    *(CONFIGS / f"{name}.yaml" for name in ("jet-ae", "nae")),
+    *(CONFIGS / f"{name}.yaml" for name in ("jet-ae", "nae", "nae-tops")),
 ]
 
 
 @pytest.mark.parametrize("path", TRAININGS, ids=lambda path: path.stem)
 def test_trainings(path: Path) -> None:
     model = pretrained_models().get(path.stem)
-    family = json.loads(model.with_suffix(".json").read_text())["family"] if model else path.stem
+    family = json.loads(model.with_suffix(".json").read_text())["family"] if model else path.stem.removesuffix("-tops")
     training = run_config(family, read_yaml(path), str(path)).training
     assert training.schedule == "cosine" or path.stem == "nae"
 
