@@ -70,7 +70,7 @@ def test_landscape(nae_run: Path) -> None:
 def test_resumed_run_equals_an_uninterrupted_one(
     objective: str, qcd_jets: Path, nae_config: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = nae_config(objective={"kind": objective})
+    config = nae_config(objective={"kind": objective}, latent_chain={"steps": 3, "jumps": 2})
     train("nae", [qcd_jets], tmp_path / "whole", config)
     step = module.NormalizedTraining.training_step
     calls = []
@@ -92,6 +92,16 @@ def test_resumed_run_equals_an_uninterrupted_one(
     assert torch.equal(one["replay"]["points"], other["replay"]["points"])
     for name in ("chains.csv", "metrics.csv"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "cut" / name).read_bytes()
+
+
+def test_last_epoch_is_kept_where_that_is_asked_for(qcd_jets: Path, nae_config: Configure, tmp_path: Path) -> None:
+    kept = {}
+    for best in ("balanced", "last"):
+        # At this rate the energies move apart.
+        train("nae", [qcd_jets], tmp_path / best, nae_config(best=best, epochs=3, learning_rate=0.1))
+        kept[best] = int(load_checkpoint(tmp_path / best / "best.ckpt")["epoch"])
+    assert kept["balanced"] == 0
+    assert kept["last"] == 2
 
 
 def test_collapse_stops_training_and_is_reported(
