@@ -127,8 +127,15 @@ def add_label(axes: Axes, style: StyleConfig) -> None:
     module.label(text=style.text, data=True, lumi=number, com=style.energy, loc=0, ax=axes)
 
 
+def offsets_apart(figure: Figure) -> None:
+    """Powers of ten of the x axes to the left end, since the labels of the axes are at the right one."""
+    for axes in figure.axes:
+        axes.xaxis.get_offset_text().set(x=0, horizontalalignment="left")
+
+
 def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     """Write PDF and PNG; the same figure always gives the same bytes."""
+    offsets_apart(figure)
     paths = folder / f"{name}.pdf", folder / f"{name}.png"
     for path in paths:
         metadata: dict[str, str | None] = {"CreationDate": None} if path.suffix == ".pdf" else {"Software": None}

@@ -1,6 +1,7 @@
 """Plots in every style: drawn without a warning, nothing cut off, legends clear of each other's panels."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -21,7 +22,7 @@ from analysis.plots.masses import MassPoint, MassSeries, draw_masses
 from analysis.plots.names import score_label
 from analysis.plots.reconstructions import Pictured, draw_reconstructions
 from analysis.plots.roc import RocSeries, draw_roc
-from analysis.plots.style import styled
+from analysis.plots.style import save, styled
 from analysis.plots.sums import SumSample, draw_sums
 from analysis.roc import auroc, roc_curve
 from analysis.trigger import Direction
@@ -139,6 +140,19 @@ def test_labels_say_energy_luminosity_and_text(style: StyleConfig) -> None:
     assert "13.6" in text
     assert ("138" in text) == (style.luminosity is not None)
     assert (style.experiment in text) == (style.experiment != "plain")
+
+
+@pytest.mark.parametrize("style", STYLES, ids=lambda style: style.experiment)
+def test_powers_of_ten_stand_clear_of_the_labels(style: StyleConfig, tmp_path: Path) -> None:
+    # Energies of jets are about 1e-6.
+    edges, content = np.linspace(0, 6e-5, 51), np.linspace(50, 1, 50)
+    with styled(style):
+        figure = draw_distributions([Distribution("QCD", True, Binned(edges, content, content))], "energy, nae", style)
+        save(figure, tmp_path, "energies")
+        axis = figure.axes[0].xaxis
+        assert "10^" in axis.get_offset_text().get_text() or "1e" in axis.get_offset_text().get_text()
+        boxes = [text.get_window_extent() for text in (axis.get_offset_text(), axis.label)]
+    assert not boxes[0].overlaps(boxes[1])
 
 
 def test_style_leaves_no_trace() -> None:
