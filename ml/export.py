@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import logging
 import warnings
@@ -122,11 +121,11 @@ def export_run(
     output
         ONNX file.
     precision
-        ``fp32``, ``fp16`` (weights and activations of the network) or ``int8`` (its
-        convolutions and products, calibrated on the run's images); input and scores stay
-        float32, and the scores are computed in it. int8 keeps the latents (correlation with
-        fp32 of 0.9997 for the authors' weights on QCD), but coarsens the reconstruction (0.94
-        to 0.997) and shifts its scores: set thresholds on its own output.
+        ``fp32``, ``fp16`` (large weights, from which ONNX Runtime computes in float32) or ``int8``
+        (3 x 3 convolutions, calibrated on the run's images); input and scores stay float32. int8
+        keeps the latents (correlation with fp32 of 0.9997 for the authors' weights on QCD), but
+        coarsens the reconstruction (0.94 to 0.997) and shifts its scores: set thresholds on its
+        own output.
     scores
         All of the family's unless given; ``z1`` and ``z2`` alone give the mask encoder alone.
     reconstruction
@@ -155,7 +154,7 @@ def export_run(
         metadata |= spec.describe(trained, run_dir)
     model = to_onnx(Scorer(trained, names, reconstruction=reconstruction, extras=extras), kind)
     if precision == "fp16":
-        model = to_float16(model, keep=score_nodes(model))
+        model = to_float16(model)
     elif precision == "int8":
         model = to_int8(model, calibration_images(run_dir, spec))
     for node in model.graph.node:
@@ -165,18 +164,6 @@ def export_run(
     onnx.checker.check_model(model)
     with atomic_path(output) as temporary:
         onnx.save(model, temporary)
-
-
-def score_nodes(model: onnx.ModelProto) -> list[str]:
-    """Names of the nodes that turn the network's output into scores."""
-    # The exporter notes each node's module; the network is the attribute `model` of the scorer.
-    scopes = {
-        node.name: ast.literal_eval(prop.value)
-        for node in model.graph.node
-        for prop in node.metadata_props
-        if prop.key == "pkg.torch.onnx.name_scopes"
-    }
-    return [node.name for node in model.graph.node if "model" not in scopes.get(node.name, ())]
 
 
 def calibration_images(run_dir: Path, spec: Family) -> Iterator[Batch]:

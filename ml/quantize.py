@@ -1,4 +1,4 @@
-"""Smaller trigger models: half precision and 8-bit integers."""
+"""Smaller trigger models: weights of half precision, and 8-bit integers."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
-from onnxruntime.transformers.float16 import convert_float_to_float16
-from onnxruntime.transformers.onnx_model import OnnxModel
 
 from darktrigger.errors import ConfigError
 
 Batch = NDArray[Any]
+
+#: Tensors of fewer numbers stay as they are.
+_LEAST_WEIGHTS = 1024
 
 
 def constant_nodes(model: onnx.ModelProto) -> list[str]:
@@ -39,36 +41,36 @@ def pointwise_convolutions(model: onnx.ModelProto) -> list[str]:
     return [node.name for node in nodes if shapes.get(node.input[1], [])[2:] == [1, 1]]
 
 
-def to_float16(model: onnx.ModelProto, keep: Iterable[str]) -> onnx.ModelProto:
-    """Weights and activations in float16; input, outputs and the nodes named in ``keep`` stay float32."""
-    with quiet_onnxruntime():
-        half: onnx.ModelProto = convert_float_to_float16(
-            model, keep_io_types=True, node_block_list=[*keep, *constant_nodes(model)]
-        )
-        join_casts(half)
-        # The converter appends its casts wherever they come from; a valid graph is in order.
-        OnnxModel.graph_topological_sort(half.graph)
+def to_float16(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Large weights in float16, half the file; everything is still computed in float32.
+
+    ONNX Runtime casts the weights when it loads the model. Computing in float16 would be slower: its CPU kernels
+    have none, so that it casts before and after every node and takes activations apart into several.
+    """
+    half = onnx.ModelProto()
+    half.CopyFrom(model)
+    casts = []
+    for tensor in half.graph.initializer:
+        if tensor.data_type != onnx.TensorProto.FLOAT or (weight := _as_float16(tensor)) is None:
+            continue
+        name = tensor.name
+        tensor.CopyFrom(onnx.numpy_helper.from_array(weight, f"{name}_float16"))
+        casts.append(onnx.helper.make_node("Cast", [tensor.name], [name], to=onnx.TensorProto.FLOAT))
+    nodes = list(half.graph.node)
+    del half.graph.node[:]
+    half.graph.node.extend([*casts, *nodes])
     return half
 
 
-def join_casts(model: onnx.ModelProto) -> None:
-    """Let the nodes that stay float32 hand on float32, in place.
-
-    The converter casts down what each of them puts out, and up again what the next one takes in: squares of
-    E_T in GeV do not survive that.
-    """
-    down = {
-        node.output[0]: node.input[0]
-        for node in model.graph.node
-        if node.op_type == "Cast" and node.attribute[0].i == onnx.TensorProto.FLOAT16
-    }
-    for node in model.graph.node:
-        if node.op_type == "Cast" and node.attribute[0].i == onnx.TensorProto.FLOAT and node.input[0] in down:
-            node.input[0] = down[node.input[0]]
-    used = {name for node in model.graph.node for name in node.input}
-    for node in [node for node in model.graph.node if node.op_type == "Cast" and node.output[0] in down]:
-        if node.output[0] not in used:
-            model.graph.node.remove(node)
+def _as_float16(tensor: onnx.TensorProto) -> NDArray[np.float16] | None:
+    """The tensor in float16, None where that saves next to nothing or its numbers are too large or too small."""
+    weight = onnx.numpy_helper.to_array(tensor)
+    if weight.size < _LEAST_WEIGHTS:
+        return None
+    with np.errstate(over="ignore"):
+        half: NDArray[np.float16] = weight.astype(np.float16)
+    error = np.abs(half.astype(np.float32) - weight).max()
+    return half if error <= np.finfo(np.float16).eps * np.abs(weight).max() else None
 
 
 class _Calibration(CalibrationDataReader):
@@ -127,8 +129,6 @@ def quiet_onnxruntime() -> Iterator[None]:
         logging.disable(logging.WARNING)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"onnxruntime\.|onnx\.|numpy\.")
-            # Weights below half precision's smallest number, which become that number.
-            warnings.filterwarnings("ignore", message="the float32 number")
             yield
     finally:
         logging.disable(previous)
