@@ -176,6 +176,7 @@ def summarise(datasets: tuple[Dataset, ...], trigger: Trigger, config: AnalysisC
             family=trigger.metadata.family,
             fingerprint=trigger.fingerprint,
             input_kind=trigger.metadata.input.kind,
+            runtime=trigger.runtime,
         ),
         scores={
             name: ScoreSummary(source="baseline" if name in ALL_BASELINES else "model", direction=direction)

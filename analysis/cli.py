@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 import analysis.estimation.cli
-from analysis.options import EntriesOption, EventWeights, ModelArgument, OutDirOption, StyleOption, report
+from analysis.options import (
+    EntriesOption,
+    EventWeights,
+    ModelArgument,
+    OutDirOption,
+    RuntimeOption,
+    StyleOption,
+    report,
+)
+from analysis.runtime import Runtime
 from darktrigger.executor_options import ExecutorOption, SchedulerOption, SiteOption, WorkersOption, given_options
 from imaging.cli_options import FilesFromOption, input_paths
 
@@ -25,6 +34,7 @@ def analyze(
         Path | None,
         typer.Option(help="Support-trigger menu (YAML): only what it records is analysed (default: all events)."),
     ] = None,
+    runtime: RuntimeOption = Runtime.ONNXRUNTIME,
     executor: ExecutorOption = None,
     workers: WorkersOption = None,
     scheduler: SchedulerOption = None,
@@ -75,7 +85,7 @@ def analyze(
     settings = validate(AnalysisConfig, settings.model_dump() | changes, "command line")
     done = run_analysis(
         read_fileset(fileset, settings.tree),
-        Trigger(trigger_path(trigger)),
+        Trigger(trigger_path(trigger), runtime),
         settings,
         output,
         limits=Limits(limit_files, limit_chunks),
@@ -157,6 +167,7 @@ def evaluate(
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Events of which dense images exist at a time (default: 16).")
     ] = None,
+    runtime: RuntimeOption = Runtime.ONNXRUNTIME,
     executor: ExecutorOption = None,
     workers: WorkersOption = None,
     scheduler: SchedulerOption = None,
@@ -190,11 +201,11 @@ def evaluate(
     if style:
         changes["style"] = settings.style.model_dump() | {"experiment": style.value}
     written = run_evaluation(
-        [Trigger(trigger_path(path)) for path in expand_paths([model, *(trigger or [])])],
+        [Trigger(trigger_path(path), runtime) for path in expand_paths([model, *(trigger or [])])],
         input_paths(images, files_from),
         output,
         validate(EvaluationConfig, settings.model_dump() | changes, "command line"),
-        reference=None if reference is None else Trigger(trigger_path(reference)),
+        reference=None if reference is None else Trigger(trigger_path(reference), runtime),
         skip_bad_files=skip_bad_files,
         executor=validate(ExecutorConfig, given_options(executor, workers, scheduler, site), "command line"),
     )

@@ -127,6 +127,7 @@ def evaluate(
         "unit": "per cent, except for reconstruction, dominance and latency",
         "config": config.model_dump(mode="json"),
         "models": [_describe(model) for model in models],
+        "runtime": triggers[0].runtime,
         "images": {source.path: fingerprint(source.path) for source in sources},
         "samples": [_count(key, samples[key], benchmarks) for key in samples],
         **{table.name: table.data for table in tables},

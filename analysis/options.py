@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from analysis.runtime import Runtime
+
 
 class EventWeights(StrEnum):
     """How much an event counts."""
@@ -41,6 +43,13 @@ EntriesOption = Annotated[
 WeightsOption = Annotated[
     EventWeights | None,
     typer.Option(help="How events count: by the generator's weight, or once each (unit)."),
+]
+RuntimeOption = Annotated[
+    Runtime,
+    typer.Option(
+        help="Who computes the trigger: ONNX Runtime, or OpenVINO, in float32 or (bf16) the network in bfloat16; needs "
+        "the extra 'openvino'."
+    ),
 ]
 OutDirOption = Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")]
 

@@ -156,6 +156,7 @@ def _store(
     key = {
         "version": __version__,
         "trigger": trigger.fingerprint,
+        "runtime": trigger.runtime,
         "booking": booking.description(),
         "selection": config.selection.model_dump(mode="json"),
         "branches": config.branches.model_dump(mode="json"),

@@ -14,6 +14,7 @@ from analysis.binned import Interval, Measured
 from analysis.fileset import DatasetMetadata
 from analysis.menu import Menu
 from analysis.roc import FprAtTpr
+from analysis.runtime import Runtime
 from analysis.trigger import Direction
 from darktrigger.config import StrictModel, validate
 from darktrigger.files import read_json, write_json
@@ -29,6 +30,7 @@ class TriggerSummary(StrictModel):
     family: str
     fingerprint: str
     input_kind: str
+    runtime: Runtime = Runtime.ONNXRUNTIME
 
 
 class ScoreSummary(StrictModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator
 from scipy.sparse import csr_array
 
-from darktrigger.errors import ModelFileError
+from analysis.openvino import Runner, openvino_runner
+from analysis.runtime import Runtime
+from darktrigger.errors import DarktriggerError, ModelFileError
 from darktrigger.files import fingerprint, fingerprint_of
 from darktrigger.names import label_problem, name_problem, shortened
 from imaging.dense import OBJECTS, EventImages, model_input
@@ -127,39 +129,47 @@ class Batch(NamedTuple):
 class Trigger:
     """A trigger model that keeps its contract.
 
-    The bytes of the file travel to worker processes; the ONNX Runtime session is built
-    in each when first needed, on one thread, since workers share the cores.
+    The bytes of the file travel to worker processes; what computes it is built in each when
+    first needed, on one thread, since workers share the cores.
 
     Parameters
     ----------
     path
         ONNX file, of whatever maker.
+    runtime
+        Who computes it.
 
     Raises
     ------
+    ConfigError
+        The runtime is not installed, or this CPU cannot compute as it would have to.
     ModelFileError
         Not ONNX, without metadata, of an unknown input kind or normalisation, or with
-        inputs and outputs that are not those of the metadata.
+        inputs and outputs that are not those of the metadata; the runtime cannot compute it.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = str(path)
+    def __init__(self, path: str | Path, runtime: Runtime = Runtime.ONNXRUNTIME) -> None:
+        self.path, self.runtime = str(path), runtime
         try:
             self._model = Path(path).read_bytes()
         except OSError as error:
             raise ModelFileError(path, f"cannot be read ({error.strerror})") from None
         self.fingerprint = fingerprint_of(self._model)
         self._session: onnxruntime.InferenceSession | None = None
+        self._runner: Runner | None = None
         try:
             self.metadata = self._read_metadata()
             self._check_input()
             self._check_outputs()
             self._check_reconstruction()
+            self._names = tuple(node.name for node in self.session.get_outputs())
         except UnicodeDecodeError as error:
             raise ModelFileError(path, f"holds a name or metadata that is no text ({error})") from None
+        # What is not installed is better found now than by the first batch.
+        _ = self.run
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_session": None}
+        return self.__dict__ | {"_session": None, "_runner": None}
 
     @property
     def directions(self) -> dict[str, Direction]:
@@ -184,7 +194,7 @@ class Trigger:
     @property
     def has_reconstruction(self) -> bool:
         """Whether the file gives the reconstructed images."""
-        return any(node.name == RECONSTRUCTION for node in self.session.get_outputs())
+        return RECONSTRUCTION in self._names
 
     @property
     def session(self) -> onnxruntime.InferenceSession:
@@ -201,6 +211,13 @@ class Trigger:
             except Exception as error:  # noqa: BLE001
                 raise ModelFileError(self.path, f"is not an ONNX model that can be run ({error})") from None
         return self._session
+
+    @property
+    def run(self) -> Runner:
+        """The model in this process: outputs, by name, of a batch of images."""
+        if self._runner is None:
+            self._runner = self._onnxruntime if self.runtime is Runtime.ONNXRUNTIME else self._openvino()
+        return self._runner
 
     def check_unchanged(self) -> None:
         """Make sure that the file is still the model that was read from it.
@@ -237,8 +254,7 @@ class Trigger:
             Whether to put out what is no score too, where the model has it.
         """
         names = list(self.metadata.scores)
-        given = {node.name for node in self.session.get_outputs()}
-        others = [name for name in (RECONSTRUCTION, PREPARED, LATENT) if reconstruction and name in given]
+        others = [name for name in (RECONSTRUCTION, PREPARED, LATENT) if reconstruction and name in self._names]
         n_images = images.shape[0] if isinstance(images, csr_array) else len(images)
         for start in range(0, n_images, batch_size):
             image_NCHW = dense_input(images[start : start + batch_size], self.metadata.input.kind)
@@ -254,14 +270,29 @@ class Trigger:
     def _outputs(self, wanted: list[str], image_NCHW: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """What the model makes of a batch, of the shapes that the contract promises."""
         try:
-            outputs: list[NDArray[np.float32]] = self.session.run(wanted, {"image": image_NCHW})
-        except Exception as error:  # noqa: BLE001 (ONNX Runtime's exceptions have no base class of their own)
+            outputs = self.run(wanted, image_NCHW)
+        except DarktriggerError:
+            raise
+        except Exception as error:  # noqa: BLE001 (the runtimes' exceptions have no base class of their own)
             raise ModelFileError(self.path, f"fails on {len(image_NCHW)} events ({error})") from None
         for name, output in zip(wanted, outputs, strict=True):
             expected = image_NCHW.shape if name in (RECONSTRUCTION, PREPARED) else image_NCHW.shape[:1]
             if name != LATENT and output.shape != expected:
                 raise ModelFileError(self.path, f"output '{name}' has shape {output.shape}; expected {expected}")
         return outputs
+
+    def _onnxruntime(self, wanted: Sequence[str], image_NCHW: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        outputs: list[NDArray[np.float32]] = self.session.run(wanted, {"image": image_NCHW})
+        return outputs
+
+    def _openvino(self) -> Runner:
+        try:
+            return openvino_runner(self._model, bfloat16=self.runtime is Runtime.OPENVINO_BF16)
+        except DarktriggerError:
+            raise
+        except Exception as error:  # noqa: BLE001
+            cause = " ".join(str(error).split())
+            raise ModelFileError(self.path, f"cannot be run by OpenVINO ({cause})") from None
 
     def _read_metadata(self) -> TriggerMetadata:
         properties: Mapping[str, str] = self.session.get_modelmeta().custom_metadata_map

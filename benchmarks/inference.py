@@ -82,7 +82,7 @@ def eager(module: Scorer | MaskEncoder) -> Variant:
 def exported(path: Path) -> Variant:
     """A trigger model from a file, on one thread."""
     trigger = Trigger(path)
-    return lambda image_NCHW: trigger.session.run(None, {"image": image_NCHW}), trigger.metadata.input.kind
+    return lambda image_NCHW: trigger.run(list(trigger.metadata.scores), image_NCHW), trigger.metadata.input.kind
 
 
 def main() -> None:

@@ -13,10 +13,12 @@ from analysis.options import (
     EventWeights,
     ModelArgument,
     OutDirOption,
+    RuntimeOption,
     StyleOption,
     WeightsOption,
     report,
 )
+from analysis.runtime import Runtime
 
 app = typer.Typer()
 
@@ -93,6 +95,7 @@ def estimate(
     weights: WeightsOption = None,
     cross_section: CrossSectionOption = None,
     luminosity: LuminosityOption = None,
+    runtime: RuntimeOption = Runtime.ONNXRUNTIME,
     style: StyleOption = None,
 ) -> None:
     """Background estimate of a trigger of two scores: closure, fits, pseudo-experiments, SIC, rates, menu."""
@@ -122,10 +125,10 @@ def estimate(
     settings = validate(EstimateConfig, settings.model_dump() | changes, "command line")
     if single is not None and single_score is None:
         raise ConfigError("--single needs --single-score")
-    compared = Trigger(trigger_path(single or model)) if single_score else None
+    compared = Trigger(trigger_path(single or model), runtime) if single_score else None
     choices = Choices(
-        ScoreChoice(Trigger(trigger_path(model)), scores),
-        tuple(ScoreChoice(Trigger(trigger_path(path)), scores) for path in expand_paths(training or [])),
+        ScoreChoice(Trigger(trigger_path(model), runtime), scores),
+        tuple(ScoreChoice(Trigger(trigger_path(path), runtime), scores) for path in expand_paths(training or [])),
         ScoreChoice(compared, (single_score,)) if compared and single_score else None,
     )
     report(run_estimate(choices, expand_paths(events), output, settings))
@@ -149,6 +152,7 @@ def menu(
     weights: WeightsOption = None,
     cross_section: CrossSectionOption = None,
     luminosity: LuminosityOption = None,
+    runtime: RuntimeOption = Runtime.ONNXRUNTIME,
 ) -> None:
     """Support-trigger menu of two scores: thresholds and prescales, a file that analyze reads."""
     from analysis.estimate import make_menu
@@ -165,7 +169,7 @@ def menu(
     if rate is not None:
         changes["menu"] = settings.menu.model_dump() | {"rate": rate}
     settings = validate(EstimateConfig, settings.model_dump() | changes, "command line")
-    choice = ScoreChoice(Trigger(trigger_path(model)), scores)
+    choice = ScoreChoice(Trigger(trigger_path(model), runtime), scores)
     make_menu(choice, expand_paths(events), settings).to_yaml(output)
     report([output])
 

@@ -94,7 +94,12 @@ def _summary(found: Found, paths: Sequence[str], config: EstimateConfig) -> dict
 
 def _describe(choice: ScoreChoice) -> dict[str, Any]:
     trigger = choice.trigger
-    return {"path": trigger.path, "fingerprint": trigger.fingerprint, "scores": list(choice.scores)}
+    return {
+        "path": trigger.path,
+        "fingerprint": trigger.fingerprint,
+        "runtime": trigger.runtime,
+        "scores": list(choice.scores),
+    }
 
 
 def _counts(events: Events) -> dict[str, float]:

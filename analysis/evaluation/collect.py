@@ -134,7 +134,7 @@ class Collector:
     def key(self, piece: Piece) -> str:
         """Hash of all that decides the result."""
         config = self.config.model_dump(include={"background_entries", "signal_entries", "batch_size", "examples"})
-        triggers = {trigger.path: trigger.fingerprint for trigger in self.triggers}
+        triggers = {trigger.path: [trigger.fingerprint, trigger.runtime] for trigger in self.triggers}
         rows = piece.rows and [piece.rows.start, piece.rows.stop]
         return hash_of(
             {

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from analysis.config import AnalysisConfig
+from analysis.runtime import Runtime
 from darktrigger.config import StrictModel
 from darktrigger.executors import ExecutorConfig
 from generation.config import GenerationConfig
@@ -109,6 +110,8 @@ class ChainConfig(StrictModel):
         jets is fed with follows ``objects`` and ``jets`` of ``analysis``.
     precision
         Of the exported trigger model.
+    runtime
+        Who computes the triggers in evaluation and analysis.
     compare
         Further triggers to evaluate beside the trained one: names of pretrained models, or ONNX files.
     analyze_with
@@ -127,6 +130,7 @@ class ChainConfig(StrictModel):
     imaging: ImagingConfig = ImagingConfig()
     model: ModelSection = ModelSection()
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
+    runtime: Runtime = Runtime.ONNXRUNTIME
     compare: tuple[str, ...] = ()
     analyze_with: str | None = None
     analysis: AnalysisConfig = AnalysisConfig()

@@ -240,12 +240,13 @@ class Chain:
         triggers = [self.trigger, *(trigger_path(name, self.folder) for name in self.config.compare)]
 
         def work(_: Stamp) -> list[Path]:
-            models = [Trigger(path) for path in triggers]
+            models = [Trigger(path, self.config.runtime) for path in triggers]
             return evaluate(
                 models, [str(path) for path in images], self.output / "evaluation", config, executor=self.who
             )
 
-        self._stage("evaluate", config.model_dump(mode="json"), [*triggers, *images], work)
+        settings = config.model_dump(mode="json") | {"runtime": self.config.runtime}
+        self._stage("evaluate", settings, [*triggers, *images], work)
 
     def _analyze(self) -> None:
         folder, config = self.output / "analysis", self.config.shared_analysis
@@ -253,10 +254,11 @@ class Chain:
         trigger = self.trigger if chosen is None else trigger_path(chosen, self.folder)
 
         def work(_: Stamp) -> list[Path]:
-            done = analyze(self.datasets, Trigger(trigger), config, folder, cache=fileset_cache())
+            done = analyze(self.datasets, Trigger(trigger, self.config.runtime), config, folder, cache=fileset_cache())
             return [done.summary_path, *done.plots]
 
         settings = {
+            "runtime": self.config.runtime,
             "analysis": config.model_dump(mode="json", exclude=_IMMATERIAL),
             "fileset": {dataset.name: dataset.metadata.model_dump() for dataset in self.datasets},
         }

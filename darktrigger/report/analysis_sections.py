@@ -100,6 +100,7 @@ class AnalysisFolder:
             "path": trigger.path,
             "family": trigger.family,
             "input": trigger.input_kind,
+            "computed by": trigger.runtime,
             "fingerprint": trigger.fingerprint,
         }
         return Section(
