@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,11 +38,23 @@ def openvino_runner(model: bytes, *, bfloat16: bool) -> Runner:
         # Worker processes would all be bound to the same core.
         "ENABLE_CPU_PINNING": False,
     }
-    compiled = core.compile_model(core.read_model(io.BytesIO(model)), "CPU", settings)
-    request = compiled.create_infer_request()
+    graph = core.read_model(io.BytesIO(model))
+
+    @cache
+    def request(batch: int | None) -> Any:
+        network = graph.clone()
+        if batch is not None:
+            network.reshape({0: [batch, *list(graph.input(0).partial_shape)[1:]]})
+        return core.compile_model(network, "CPU", settings).create_infer_request()
 
     def run(wanted: Sequence[str], image_NCHW: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        outputs = request.infer({"image": image_NCHW})
-        return [outputs[name] for name in wanted]
+        # Event by event, as a trigger sees them, what is made for one event is faster than what is made for any number.
+        outputs = request(1 if len(image_NCHW) == 1 else None).infer(
+            {"image": image_NCHW}, share_inputs=True, share_outputs=True
+        )
+        # Their memory is the next batch's, too.
+        return [np.array(outputs[name]) for name in wanted]
 
+    # What OpenVINO does not know is better found now than by the first batch.
+    request(None)
     return run

@@ -15,3 +15,8 @@ class Runtime(StrEnum):
     ONNXRUNTIME = "onnxruntime"
     OPENVINO = "openvino"
     OPENVINO_BF16 = "openvino-bf16"
+
+    @property
+    def engine(self) -> str:
+        """The runtime, whatever the precision, as ``darktrigger export`` names it."""
+        return self.removesuffix("-bf16")

@@ -1,9 +1,10 @@
 """Milliseconds an event of the exported CoDAE, of its mask encoder alone and of a student, on one thread.
 
-ONNX Runtime beside torch eager, on real images, with random weights (time does not depend on
-them); the variants take turns, so that a busy machine slows all. The last column says how many
-times faster than a plain float32 export of the CoDAE (``benchmarks/plain_codae.py``, from which
-not even a score is asked) a variant is: the ratio of the medians.
+ONNX Runtime and OpenVINO (also in bfloat16, where the CPU has it) beside torch eager, on real images, with
+random weights (time does not depend on them). The variants take turns of some calls, so that a busy machine
+slows all, and each finds in the caches what it left there, as in a trigger, which runs one model. The last
+column says how many times faster than a plain float32 export of the CoDAE (``benchmarks/plain_codae.py``,
+from which not even a score is asked) a variant is: the ratio of the medians.
 
     python -m benchmarks.inference [--repeats 200] [--model TRIGGER.onnx ...]
 """
@@ -22,8 +23,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from analysis.openvino import openvino_runner
+from analysis.runtime import Runtime
 from analysis.trigger import Trigger
 from benchmarks.plain_codae import PlainCoDAE
+from darktrigger.errors import ConfigError
+from darktrigger.pretrained import pretrained_models
 from imaging.config import ImagingConfig
 from imaging.convert import convert
 from imaging.dense import model_input
@@ -36,7 +41,10 @@ from ml.models.student import Student, StudentConfig
 from ml.networks import MaskEncoder
 
 DATA = Path(__file__).parents[1] / "tests" / "data" / "qcd.root"
-PLAIN = "plain CoDAE, ONNX Runtime"
+#: Calls that follow each other, after one that is not timed.
+CALLS_IN_TURN = 20
+
+PLAIN = "plain CoDAE, onnxruntime"
 Run = Callable[[NDArray[np.float32]], object]
 
 #: What runs, and the kind of images that it takes.
@@ -60,13 +68,29 @@ def real_images() -> dict[str, NDArray[np.float32]]:
     return {kind: model_input(images, kind) for kind in ("coarse mask", "coarse E_T")}
 
 
-def runtime(scorer: Scorer, kind: str = "coarse mask") -> Variant:
-    """A scorer in ONNX Runtime, on one thread."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    model = to_onnx(scorer, kind).SerializeToString()
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    return lambda image_NCHW: session.run(None, {"image": image_NCHW}), kind
+def runtimes() -> list[Runtime]:
+    """Those that this machine has."""
+    found = []
+    for runtime in Runtime:
+        try:
+            Trigger(pretrained_models()["student"], runtime)
+        except ConfigError as error:
+            print(f"without {runtime}: {error}")
+            continue
+        found.append(runtime)
+    return found
+
+
+def exported(scorer: Scorer, runtime: Runtime, kind: str = "coarse mask") -> Variant:
+    """A scorer as it is exported, on one thread."""
+    model = to_onnx(scorer, kind, runtime.engine).SerializeToString()
+    if runtime is Runtime.ONNXRUNTIME:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return lambda image_NCHW: session.run(None, {"image": image_NCHW}), kind
+    run = openvino_runner(model, bfloat16=runtime is Runtime.OPENVINO_BF16)
+    return lambda image_NCHW: run(scorer.names, image_NCHW), kind
 
 
 def eager(module: Scorer | MaskEncoder) -> Variant:
@@ -79,10 +103,10 @@ def eager(module: Scorer | MaskEncoder) -> Variant:
     return run, "coarse mask"
 
 
-def exported(path: Path) -> Variant:
+def trigger(path: Path, runtime: Runtime) -> Variant:
     """A trigger model from a file, on one thread."""
-    trigger = Trigger(path)
-    return lambda image_NCHW: trigger.run(list(trigger.metadata.scores), image_NCHW), trigger.metadata.input.kind
+    model = Trigger(path, runtime)
+    return lambda image_NCHW: model.run(list(model.metadata.scores), image_NCHW), model.metadata.input.kind
 
 
 def main() -> None:
@@ -94,34 +118,34 @@ def main() -> None:
     torch.set_num_threads(1)
     model = CoDAE(CoDAEConfig()).eval()
     full, latents = Scorer(model, SCORES), Scorer(model, ("z1", "z2"))
-    variants = {
-        PLAIN: runtime(Logits(PlainCoDAE().eval(), ("logits",))),
-        "CoDAE, ONNX Runtime": runtime(full),
-        "CoDAE, torch": eager(full),
-        "mask encoder, ONNX Runtime": runtime(latents),
-        "mask encoder, torch": eager(model.mask_encoder),
-    }
-    for kind in ("coarse mask", "coarse E_T"):
-        scorer = Scorer(Student(StudentConfig(input=kind)).eval(), student.SCORES)
-        variants[f"student of {kind}"] = runtime(scorer, kind)
-    variants |= {str(path.name): exported(path) for path in arguments.model}
+    here = runtimes()
+    variants = {PLAIN: exported(Logits(PlainCoDAE().eval(), ("logits",)), Runtime.ONNXRUNTIME)}
+    for runtime in here:
+        variants[f"CoDAE, {runtime}"] = exported(full, runtime)
+        variants[f"mask encoder, {runtime}"] = exported(latents, runtime)
+        for kind in ("coarse mask", "coarse E_T"):
+            scorer = Scorer(Student(StudentConfig(input=kind)).eval(), student.SCORES)
+            variants[f"student of {kind}, {runtime}"] = exported(scorer, runtime, kind)
+        variants |= {f"{path.name}, {runtime}": trigger(path, runtime) for path in arguments.model}
+    variants |= {"CoDAE, torch": eager(full), "mask encoder, torch": eager(model.mask_encoder)}
     images = real_images()
-    print(f"float32, one thread, torch {torch.__version__}, ONNX Runtime {onnxruntime.__version__}; ms an event")
-    print(f"{'':28} {'batch':>5} {'calls':>5} {'median':>8} {'99th percentile':>16} {'plain / this':>13}")
+    print(f"one thread, torch {torch.__version__}, ONNX Runtime {onnxruntime.__version__}; ms an event")
+    print(f"{'':36} {'batch':>5} {'calls':>5} {'median':>8} {'99th percentile':>16} {'plain / this':>13}")
     for batch, calls in ((1, arguments.repeats), (128, max(3, arguments.repeats // 20))):
         image_NCHW = {kind: np.resize(image, (batch, *image.shape[1:])) for kind, image in images.items()}
         times: dict[str, list[float]] = {name: [] for name in variants}
-        for run, kind in variants.values():
-            run(image_NCHW[kind])
-        for _ in range(calls):
+        turn = min(calls, CALLS_IN_TURN)
+        for _ in range(0, calls, turn):
             for name, (run, kind) in variants.items():
-                begin = time.perf_counter()
                 run(image_NCHW[kind])
-                times[name].append((time.perf_counter() - begin) / batch * 1e3)
+                for _ in range(turn):
+                    begin = time.perf_counter()
+                    run(image_NCHW[kind])
+                    times[name].append((time.perf_counter() - begin) / batch * 1e3)
         for name, spent in times.items():
             median, slow = np.median(spent), np.quantile(spent, 0.99)
             ratio = np.median(times[PLAIN]) / median
-            print(f"{name:28} {batch:5d} {calls:5d} {median:8.3f} {slow:16.3f} {ratio:13.1f}")
+            print(f"{name:36} {batch:5d} {len(spent):5d} {median:8.3f} {slow:16.3f} {ratio:13.1f}")
 
 
 if __name__ == "__main__":

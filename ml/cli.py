@@ -86,10 +86,14 @@ def export(
     reconstruction: Annotated[
         bool, typer.Option("--reconstruction", help="Also put out 'reconstruction', of the image's shape.")
     ] = False,
+    runtime: Annotated[
+        str,
+        typer.Option(help="Where it will be computed, onnxruntime or openvino: same values, in the faster form there."),
+    ] = "onnxruntime",
 ) -> None:
     """Export a trained model to one ONNX file whose outputs are anomaly scores."""
     from ml.export import export_run
 
     names = None if scores is None else [name.strip() for name in scores.split(",")]
-    export_run(run_dir, output, precision, names, reconstruction=reconstruction)
+    export_run(run_dir, output, precision, names, reconstruction=reconstruction, runtime=runtime)
     typer.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB")

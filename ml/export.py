@@ -6,7 +6,7 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from ml.calibration import CALIBRATION, read_calibration
 from ml.data import PlainBatches, load_images
 from ml.distillation import TARGETS, read_targets
 from ml.family import Family
+from ml.layers import standard_layers
 from ml.quantize import Batch, to_float16, to_int8
 from ml.registry import family, score
 from ml.run_folder import RunRecord, load_model, read_config, read_record
@@ -39,6 +40,9 @@ _CALIBRATION_EVENTS = 256
 _LARGEST_WEIGHT = 2**24
 
 PRECISIONS = ("fp32", "fp16", "int8")
+
+#: What a graph can be written for.
+RUNTIMES = ("onnxruntime", "openvino")
 
 
 class Scorer(nn.Module):
@@ -75,14 +79,14 @@ class Scorer(nn.Module):
         return (*scores, *reconstruction, *(getattr(output, name) for name in self.extras))
 
 
-def to_onnx(scorer: Scorer, input_kind: str) -> onnx.ModelProto:
+def to_onnx(scorer: Scorer, input_kind: str, runtime: str = RUNTIMES[0]) -> onnx.ModelProto:
     """Trace a scorer; what none of its scores needs is not in the graph.
 
     The input is ``image``, with a free batch dimension; the outputs bear the scores' names, and
-    ``reconstruction``.
+    ``reconstruction``. The graph has the form that is fastest in the runtime, and runs in any.
     """
     image_NCHW = torch.zeros(2, *ALL_INPUT_SHAPES[input_kind])
-    with quiet_exporter():
+    with quiet_exporter(), standard_layers(scorer) if runtime == "openvino" else nullcontext():
         program = torch.onnx.export(
             scorer.eval(),
             (image_NCHW,),
@@ -111,6 +115,7 @@ def export_run(
     scores: Sequence[str] | None = None,
     *,
     reconstruction: bool = False,
+    runtime: str = RUNTIMES[0],
 ) -> None:
     """Write the best model of a run as an ONNX file whose outputs are its scores.
 
@@ -131,16 +136,21 @@ def export_run(
     reconstruction
         Whether the file also puts out ``reconstruction``, of the image's shape; of a normalized autoencoder also
         ``prepared``, the image as the network sees it, which is what it rebuilds, and ``latent``.
+    runtime
+        Where the model will be computed, ``onnxruntime`` or ``openvino``: the same values in the form that is faster
+        there.
 
     Raises
     ------
     ConfigError
-        No such score or precision, none of the family's layers has int8, or the family reconstructs nothing.
+        No such score, precision or runtime, none of the family's layers has int8, or the family reconstructs nothing.
     UnreadableFileError, ModelFileError
         No finished run in ``run_dir``, or, for int8, its images are gone.
     """
     if precision not in PRECISIONS:
         raise ConfigError(f"precision: expected one of {', '.join(PRECISIONS)} (found '{precision}')")
+    if runtime not in RUNTIMES:
+        raise ConfigError(f"runtime: expected one of {', '.join(RUNTIMES)} (found '{runtime}')")
     run_dir, record = Path(run_dir), read_record(Path(run_dir))
     spec = family(record.family)
     settings = read_config(run_dir, record.family).model
@@ -152,7 +162,7 @@ def export_run(
     trained, extras = load_model(run_dir), spec.extras if reconstruction else ()
     if reconstruction and spec.describe:
         metadata |= spec.describe(trained, run_dir)
-    model = to_onnx(Scorer(trained, names, reconstruction=reconstruction, extras=extras), kind)
+    model = to_onnx(Scorer(trained, names, reconstruction=reconstruction, extras=extras), kind, runtime)
     if precision == "fp16":
         model = to_float16(model)
     elif precision == "int8":

@@ -10,6 +10,9 @@ it gets (:func:`compiling`); the values are the same up to rounding.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -74,14 +77,44 @@ def same_conv2d(
     return F.conv2d(x_NCHW, weight, bias, stride, (top, left), groups=groups)
 
 
-def pointwise(x_NCHW: Tensor, conv: nn.Conv2d) -> Tensor:
-    """A 1 x 1 convolution without groups to few channels, as a matrix product, shape (n, filters, height, width)."""
-    assert conv.bias is not None  # noqa: S101 (for the type checker)
-    if compiling(x_NCHW):
-        product_NFCHW = x_NCHW.float()[:, None] * conv.weight
-        return product_NFCHW.sum(dim=2) + conv.bias[:, None, None]
-    output_NCP = conv.weight.flatten(1) @ x_NCHW.flatten(2) + conv.bias[:, None]
-    return output_NCP.view(-1, conv.out_channels, *x_NCHW.shape[2:])
+class Layers(nn.Module):
+    """What stands for one or several standard layers, in a form of its own.
+
+    With ``standard`` set it is computed as those, with the same values up to rounding; see :func:`standard_layers`.
+    """
+
+    standard = False
+
+
+@contextmanager
+def standard_layers(model: nn.Module) -> Iterator[None]:
+    """All of a model's :class:`Layers` as standard layers, which OpenVINO knows how to join better than our forms."""
+    parts = [part for part in model.modules() if isinstance(part, Layers)]
+    try:
+        for part in parts:
+            part.standard = True
+        yield
+    finally:
+        for part in parts:
+            part.standard = False
+
+
+class Pointwise(nn.Conv2d, Layers):
+    """A 1 x 1 convolution without groups to few channels, as a matrix product."""
+
+    def __init__(self, channels: int, filters: int) -> None:
+        super().__init__(channels, filters, 1)
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """Shape (n, filters, height, width)."""
+        assert self.bias is not None  # noqa: S101 (for the type checker)
+        if self.standard:
+            return super().forward(x_NCHW)
+        if compiling(x_NCHW):
+            product_NFCHW = x_NCHW.float()[:, None] * self.weight
+            return product_NFCHW.sum(dim=2) + self.bias[:, None, None]
+        output_NCP = self.weight.flatten(1) @ x_NCHW.flatten(2) + self.bias[:, None]
+        return output_NCP.view(-1, self.out_channels, *x_NCHW.shape[2:])
 
 
 def same_max_pool(x_NCHW: Tensor, kernel: int = 3, stride: int = 2) -> Tensor:

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from darktrigger.config import StrictModel
-from ml.layers import ConvBlock, PooledConvBlock, ResidualStage, pointwise
+from ml.layers import ConvBlock, Pointwise, PooledConvBlock, ResidualStage
 from ml.up_sampling import UpConvBlock
 
 Count = Annotated[int, Field(ge=1)]
@@ -153,7 +153,7 @@ class ResidualDecoder(nn.Module):
             self.conditionings.append(condition)
             self.stages.append(ResidualStage(first, config.groups))
             channels, size = filters, (2 * size[0], 2 * size[1])
-        self.logits = nn.Conv2d(channels, shape[0], 1)
+        self.logits = Pointwise(channels, shape[0])
         self.top, self.left = (size[0] - self.height) // 2, (size[1] - self.width) // 2
 
     def forward(self, z_NCHW: Tensor, z_m_NK: Tensor | None) -> Tensor:
@@ -162,5 +162,5 @@ class ResidualDecoder(nn.Module):
         for condition, stage in zip(self.conditionings, self.stages, strict=True):
             x_NCHW = stage(condition(x_NCHW, z_m_NK))
         # The centre crop commutes with the 1 x 1 convolution, and is cheaper after it.
-        logits: Tensor = pointwise(x_NCHW, self.logits)
+        logits: Tensor = self.logits(x_NCHW)
         return logits[:, :, self.top : self.top + self.height, self.left : self.left + self.width]

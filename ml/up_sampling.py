@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ml.layers import ConvBlock, compiling, same_conv2d
+from ml.layers import ConvBlock, Layers, compiling, same_conv2d
 
 
 def bilinear_matrix(size: int) -> Tensor:
@@ -40,7 +40,7 @@ def doubled(x_NCHW: Tensor, dim: int) -> Tensor:
     return pairs.flatten(dim, dim + 1)
 
 
-class UpConvBlock(ConvBlock):
+class UpConvBlock(ConvBlock, Layers):
     """Bilinear up-sampling by two without corner alignment, then a :class:`ml.layers.ConvBlock`.
 
     Parameters
@@ -61,6 +61,9 @@ class UpConvBlock(ConvBlock):
 
     def convolve(self, x_NCHW: Tensor) -> Tensor:
         """Shape (n, filters, 2 height, 2 width)."""
+        if self.standard:
+            doubled_NCHW = F.interpolate(x_NCHW, scale_factor=2, mode="bilinear", align_corners=False)
+            return same_conv2d(doubled_NCHW, self.conv.weight, groups=self.conv.groups)
         if compiling(x_NCHW):
             return same_conv2d(doubled(doubled(x_NCHW, 2), 3), self.conv.weight, groups=self.conv.groups)
         filters = self.conv.out_channels

@@ -111,7 +111,7 @@ class ChainConfig(StrictModel):
     precision
         Of the exported trigger model.
     runtime
-        Who computes the triggers in evaluation and analysis.
+        Who computes the triggers in evaluation and analysis; the trained one is exported in the form for it.
     compare
         Further triggers to evaluate beside the trained one: names of pretrained models, or ONNX files.
     analyze_with

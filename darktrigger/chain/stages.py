@@ -220,10 +220,11 @@ class Chain:
         folder = self.output / "train"
 
         def work(_: Stamp) -> list[Path]:
-            export_run(folder, self.trigger, self.config.precision)
+            export_run(folder, self.trigger, self.config.precision, runtime=self.config.runtime.engine)
             return [self.trigger]
 
-        self._stage("export", {"precision": self.config.precision}, sorted(folder.glob("*.*")), work)
+        settings = {"precision": self.config.precision, "runtime": self.config.runtime.engine}
+        self._stage("export", settings, sorted(folder.glob("*.*")), work)
 
     def _evaluate(self) -> None:
         images, held_out = list(self.images.values()), self.config.model.held_out

@@ -112,11 +112,25 @@ def test_reduced_precision(
         assert abs(found[name].mean() - expected[name].mean()) < shift * expected[name].std(), name
 
 
+def test_the_form_for_openvino_has_the_same_scores(
+    exported: Path, trained_run: Path, images: NDArray[np.float32], tmp_path: Path
+) -> None:
+    path = tmp_path / "model.onnx"
+    export_run(trained_run, path, runtime="openvino")
+    # Up-sampled as it is written in the paper, before its convolution.
+    assert [sum(node.op_type == "Resize" for node in onnx.load(each).graph.node) for each in (path, exported)] == [2, 0]
+    found, expected = run(path, images), run(exported, images)
+    for name in SCORES:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-4, err_msg=name)
+
+
 def test_unknown_scores_and_precisions_are_refused(trained_run: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="scores: kl_r asked for; expected some of bce"):
         export_run(trained_run, tmp_path / "m.onnx", scores=["kl_r"])
     with pytest.raises(ConfigError, match=r"expected one of fp32, fp16, int8 \(found 'fp8'\)"):
         export_run(trained_run, tmp_path / "m.onnx", "fp8")
+    with pytest.raises(ConfigError, match=r"expected one of onnxruntime, openvino \(found 'openvino-bf16'\)"):
+        export_run(trained_run, tmp_path / "m.onnx", runtime="openvino-bf16")
     assert not list(tmp_path.iterdir())
 
 

@@ -5,7 +5,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ml.layers import BatchNorm, ConvBlock, PooledConvBlock, mixes_events, pointwise, same_max_pool, same_padding
+from ml.layers import (
+    BatchNorm,
+    ConvBlock,
+    Pointwise,
+    PooledConvBlock,
+    mixes_events,
+    same_max_pool,
+    same_padding,
+    standard_layers,
+)
+from ml.up_sampling import UpConvBlock
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -67,9 +77,26 @@ def test_pooled_block_is_the_block_then_the_pooling() -> None:
 
 
 def test_pointwise() -> None:
-    x_NCHW, conv = random(3, 8, 5, 4), torch.nn.Conv2d(8, 2, 1)
-    assert conv.bias is not None
-    assert_same(pointwise(x_NCHW, conv), conv(x_NCHW), x_NCHW, conv.weight, conv.bias)
+    x_NCHW, block, conv = random(3, 8, 5, 4), Pointwise(8, 2), torch.nn.Conv2d(8, 2, 1)
+    conv.load_state_dict(block.state_dict())
+    found, expected = block(x_NCHW), conv(x_NCHW)
+    torch.testing.assert_close(found, expected)
+    for one, other in zip(
+        torch.autograd.grad(found.square().sum(), [x_NCHW, *block.parameters()]),
+        torch.autograd.grad(expected.square().sum(), [x_NCHW, *conv.parameters()]),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other)
+
+
+def test_standard_layers_give_the_same_and_are_put_back() -> None:
+    model = torch.nn.Sequential(UpConvBlock(8, 12, 5, 4, groups=4), Pointwise(12, 1))
+    x_NCHW = random(3, 8, 5, 4)
+    expected = model(x_NCHW)
+    with standard_layers(model):
+        assert all(part.standard for part in model)
+        torch.testing.assert_close(model(x_NCHW), expected, rtol=1e-5, atol=1e-5)
+    assert not any(part.standard for part in model)
 
 
 def test_batch_norm() -> None:
