@@ -57,8 +57,7 @@ def native_bfloat16() -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     # Absent before torch 2.10.
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    # With AVX-512 alone the CoDAE's convolutions, of few channels a group, take a tenth longer.
-    return bool(capabilities.get("amx_bf16"))
+    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
 
 
 def lightning_precision(precision: str) -> Literal["bf16-mixed", "32-true"]:

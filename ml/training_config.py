@@ -133,7 +133,8 @@ class DecorrelatedTraining(TrainingConfig):
 class DistillationTraining(TrainingConfig):
     """Training on a teacher's score of background events, see :mod:`ml.distillation`.
 
-    Many small steps with a high learning rate, since there are few parameters.
+    Many small steps with a high learning rate, since there are few parameters; in float32, since the teacher's
+    scores have more digits than bfloat16.
 
     Parameters
     ----------
@@ -148,6 +149,7 @@ class DistillationTraining(TrainingConfig):
     teacher: Path
     score: str
     overlays: OverlayConfig = OverlayConfig()
+    precision: Literal["auto", "float32", "bfloat16"] = "float32"
     epochs: Count = 15
     micro_batch: Count | None = 32
     learning_rate: Annotated[float, Field(gt=0)] = 3e-3

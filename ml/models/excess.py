@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import torch
 from pydantic import Field
@@ -61,8 +61,12 @@ class ExcessConfig(StrictModel):
 
 
 class ExcessTraining(TrainingConfig):
-    """How to train the density: a few passes with a high learning rate, since there are few parameters."""
+    """How to train the density: a few passes with a high learning rate, since there are few parameters.
 
+    In float32, since bfloat16 does not tell counts above 256 apart.
+    """
+
+    precision: Literal["auto", "float32", "bfloat16"] = "float32"
     epochs: Count = 8
     learning_rate: Positive = 5e-3
     weight_decay: Weight = 0.0

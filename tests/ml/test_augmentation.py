@@ -44,6 +44,13 @@ def test_pixels_are_preserved_and_rotation_inverts(seed: int) -> None:
     assert torch.equal(back, image_NCHW)
 
 
+def test_images_lie_in_memory_as_they_did() -> None:
+    """Strides of a single channel that say "channels last" too make torch convolve so, which is slower."""
+    for n_channels in (1, 2):
+        image_NCHW = torch.zeros(4, n_channels, 72, 58)
+        assert augment(image_NCHW, draw(4, torch.Generator())).stride() == image_NCHW.stride()
+
+
 def test_draws_all_combinations_evenly() -> None:
     flip, shift = draw(7000, torch.Generator().manual_seed(1))
     counts = [((flip == f) & (shift.sign() == s)).sum().item() for f, s in COMBINATIONS]

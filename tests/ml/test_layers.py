@@ -89,6 +89,12 @@ def test_pointwise() -> None:
         torch.testing.assert_close(one, other)
 
 
+def test_gradient_of_a_pointwise_convolution_lies_in_memory_as_its_input() -> None:
+    x_NCHW = random(3, 8, 5, 4)
+    (gradient_NCHW,) = torch.autograd.grad(Pointwise(8, 1)(x_NCHW).sum(), x_NCHW)
+    assert gradient_NCHW.stride() == x_NCHW.stride()
+
+
 def test_standard_layers_give_the_same_and_are_put_back() -> None:
     model = torch.nn.Sequential(UpConvBlock(8, 12, 5, 4, groups=4), Pointwise(12, 1))
     x_NCHW = random(3, 8, 5, 4)
