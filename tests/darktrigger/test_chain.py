@@ -46,6 +46,7 @@ def test_chain_holds_signals_out_of_a_supervised_training(data: Path, tmp_path: 
     config = chain_config(data) | {
         "model": {"family": "cct", "training": {"epochs": 1, "batch_size": 8}},
         "analysis": {"abcd": {"pairs": []}},
+        "runtime": "openvino",
     }
     assert run_chain(tmp_path, config) == STAGES
     record = json.loads((tmp_path / "out" / "train" / "run.json").read_text())
@@ -57,7 +58,9 @@ def test_chain_holds_signals_out_of_a_supervised_training(data: Path, tmp_path: 
     )
     n_evaluated = sum(sample["events"] for sample in evaluation["samples"])
     assert n_trained + n_evaluated == n_images
-    datasets = json.loads((tmp_path / "out" / "analysis" / "summary.json").read_text())["datasets"]
+    summary = json.loads((tmp_path / "out" / "analysis" / "summary.json").read_text())
+    assert evaluation["runtime"] == summary["trigger"]["runtime"] == "openvino"
+    datasets = summary["datasets"]
     assert sum(datasets[name]["cutflow"][-1]["events"] for name in ("qcd", "suep")) == n_evaluated
 
 
@@ -101,6 +104,8 @@ def test_chain_runs_once(data: Path, tmp_path: Path) -> None:
 def test_only_what_has_changed_is_redone(data: Path, tmp_path: Path) -> None:
     config = chain_config(data)
     run_chain(tmp_path, config)
+    config["runtime"] = "openvino"
+    assert run_chain(tmp_path, config) == ["export", "evaluate", "analyze"]
     out = tmp_path / "out"
     before = (out / "trigger.onnx").read_bytes()
     (out / "images" / "suep.parquet").unlink()
