@@ -193,6 +193,22 @@ def has_column(path: str | Path, name: str) -> bool:
         return False
 
 
+def labels_of(path: str | Path) -> set[int] | None:
+    """Labels of a file's events, as its statistics tell without a look at the events; None where they do not."""
+    try:
+        metadata = pq.read_metadata(path)
+    except (OSError, ValueError, pa.ArrowException):
+        return None
+    labels: set[int] = set()
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        columns = {group.column(i).path_in_schema: group.column(i).statistics for i in range(group.num_columns)}
+        found = columns.get("label")
+        if found is None or not found.has_min_max or found.min != found.max:
+            return None
+        labels.add(int(found.min))
+    return labels
+
+
 def metadata_of(path: str | Path, file: Any, model: type[MetadataT]) -> MetadataT:
     """What an open file says of itself.
 

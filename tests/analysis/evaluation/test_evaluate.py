@@ -295,8 +295,10 @@ def test_figures_of_energy(make_model: Callable[..., Path], images: dict[str, Pa
 
 @pytest.mark.parametrize("name", ["qcd", "suep1000"])
 def test_background_and_signal_are_needed(
-    name: str, images: dict[str, Path], trigger_path: Path, tmp_path: Path
+    name: str, images: dict[str, Path], trigger_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Found before any event is scored.
+    monkeypatch.setattr(Trigger, "batches", None)
     with pytest.raises(AnalysisError, match=r"needs background \(label 0\) and a signal; found labels: [01]$"):
         evaluate([Trigger(trigger_path)], [str(images[name])], tmp_path)
 
