@@ -47,7 +47,7 @@ class GraphedEnergies:
         for mine, theirs in zip(self.twin.modules(), self.source.modules(), strict=True):
             if isinstance(mine, Spectral) and isinstance(theirs, Spectral):
                 assert mine.held is not None  # noqa: S101 (for the type checker)
-                mine.held.copy_(theirs.normalised())
+                mine.held.copy_(theirs.applied())
                 mine.bias.copy_(theirs.bias)
             elif isinstance(mine, Slope) and isinstance(theirs, Slope):
                 mine.weight.copy_(theirs.weight)

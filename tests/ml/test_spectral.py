@@ -18,7 +18,7 @@ def test_largest_singular_value_becomes_one(layer: SpectralLinear | SpectralConv
     layer.reset_parameters(torch.Generator().manual_seed(0))
     for _ in range(200):
         advance(layer)
-    values = torch.linalg.svdvals(layer.effective.detach().flatten(1))
+    values = torch.linalg.svdvals(layer.normalised().detach().flatten(1))
     assert values.max() == pytest.approx(1, rel=1e-4)
 
 
@@ -26,8 +26,10 @@ def test_transposed_convolution_is_torchs_own() -> None:
     layer = SpectralConvTranspose2d(3, 4)
     layer.reset_parameters(torch.Generator().manual_seed(0))
     x_NCHW = torch.randn(2, 3, 6, 5, generator=torch.Generator().manual_seed(1))
-    expected = torch.nn.functional.conv_transpose2d(x_NCHW, layer.effective, layer.bias, padding=1)
+    expected = torch.nn.functional.conv_transpose2d(x_NCHW, layer.normalised(), layer.bias, padding=1)
     torch.testing.assert_close(layer(x_NCHW), expected)
+    with holding(layer):
+        torch.testing.assert_close(layer(x_NCHW), expected)
 
 
 def test_use_changes_nothing_and_held_weights_are_the_same() -> None:
