@@ -202,5 +202,5 @@ def summarise(datasets: tuple[Dataset, ...], trigger: Trigger, config: AnalysisC
         menu=None if config.menu is None else menu_summary(samples, config.menu),
         bad_files=processed.bad_files,
         columns=processed.columns,
-        versions=versions("coffea", "hist", "onnxruntime", "uproot", "awkward", "numpy"),
+        versions=versions("coffea", "hist", "onnxruntime", trigger.runtime.engine, "uproot", "awkward", "numpy"),
     )

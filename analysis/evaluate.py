@@ -133,7 +133,7 @@ def evaluate(
         "images": {source.path: fingerprint(source.path) for source in sources},
         "samples": [_count(key, samples[key], benchmarks) for key in samples],
         **{table.name: table.data for table in tables},
-        "versions": versions("onnxruntime", "hist", "numpy", "scipy"),
+        "versions": versions("onnxruntime", triggers[0].runtime.engine, "hist", "numpy", "scipy"),
     }
     write_json(folder / "evaluation.json", data)
     with report.phase("draw"):

@@ -88,7 +88,7 @@ def _summary(found: Found, paths: Sequence[str], config: EstimateConfig) -> dict
         "menu": found.menu.model_dump(mode="json"),
         "sculpting": [asdict(item) for item in found.sculpting],
         "config": config.model_dump(mode="json"),
-        "versions": versions("hist", "numpy", "onnxruntime", "pyhf", "scipy"),
+        "versions": versions("hist", "numpy", "onnxruntime", found.pair.trigger.runtime.engine, "pyhf", "scipy"),
     }
 
 

@@ -121,6 +121,7 @@ def test_analysis_says_who_computed_it(fileset_path: Path, trigger_path: Path, t
     expected, found = (json.loads((tmp_path / name / "summary.json").read_text()) for name in ("ort", "ov"))
     assert expected["trigger"]["runtime"] == "onnxruntime"
     assert found["trigger"]["runtime"] == "openvino"
+    assert found["versions"].keys() - expected["versions"].keys() == {"openvino"}
     # Counts are exact in either.
     assert found["signals"] == expected["signals"]
 
@@ -136,6 +137,7 @@ def test_evaluation_says_who_computed_it(trigger_path: Path, images: list[str], 
     expected = evaluation(trigger_path, images, tmp_path / "ort")
     found = evaluation(trigger_path, images, tmp_path / "ov", "--runtime", "openvino")
     assert (expected["runtime"], found["runtime"]) == ("onnxruntime", "openvino")
+    assert found["versions"].keys() - expected["versions"].keys() == {"openvino"}
     assert found["auroc"] == expected["auroc"]
 
 
@@ -146,4 +148,6 @@ def test_estimate_says_who_computed_it(trigger_path: Path, images: list[str], tm
     options = ["--scores", "pixel_sum", "total_e_t_hcal", "--weights", "unit", "--runtime", "openvino"]
     config, output = tmp_path / "settings.yaml", tmp_path / "out"
     run("estimate", trigger_path, *images, *options, "--config", config, "-o", output)
-    assert json.loads((tmp_path / "out" / "summary.json").read_text())["pair"]["runtime"] == "openvino"
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["pair"]["runtime"] == "openvino"
+    assert "openvino" in summary["versions"]
