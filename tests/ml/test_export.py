@@ -8,6 +8,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from analysis.runtime import Runtime
+from analysis.trigger import Trigger
 from darktrigger.errors import ConfigError, UnreadableFileError
 from imaging.dense import coarse_mask
 from imaging.image_file import read_image_file
@@ -122,6 +124,18 @@ def test_the_form_for_openvino_has_the_same_scores(
     found, expected = run(path, images), run(exported, images)
     for name in SCORES:
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+@pytest.mark.parametrize(("precision", "correlation"), [("fp16", 0.99999), ("int8", 0.99)])
+def test_reduced_precision_in_openvino(
+    precision: str, correlation: float, trained_run: Path, images: NDArray[np.float32], tmp_path: Path
+) -> None:
+    path = tmp_path / f"{precision}.onnx"
+    export_run(trained_run, path, precision, runtime="openvino")
+    found, expected = Trigger(path, Runtime.OPENVINO).run(SCORES, images), run(path, images)
+    for name, values in zip(SCORES, found, strict=True):
+        if name != "sae_mask":
+            assert np.corrcoef(values, expected[name])[0, 1] > correlation, name
 
 
 def test_unknown_scores_and_precisions_are_refused(trained_run: Path, tmp_path: Path) -> None:
