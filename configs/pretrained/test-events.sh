@@ -1,7 +1,7 @@
 #!/bin/sh
-# Events with pile-up that the pretrained models are judged by (docs/results.md): qcd1 to qcd4 and the signals; and from
-# qcd5 on those that the pretrained pair's independent scores are learnt from. About 90 minutes of one core; finished
-# files are kept.
+# Events with pile-up that the pretrained models are judged by (docs/results.md): qcd1 to qcd4 and the signals. The
+# pretrained pair's independent scores are learnt from qcd5 to qcd22, and its closure is tested with qcd23 to qcd32 as
+# well. About two hours of one core; finished files are kept.
 #   usage: test-events.sh FOLDER
 set -eu
 folder=$1
@@ -20,7 +20,7 @@ sample() {
 }
 
 sample qcd1 qcd 6000 90101
-for i in $(seq 2 22); do
+for i in $(seq 2 32); do
     sample "qcd$i" qcd 10000 $((90101 + i))
 done
 sample suep125 suep 9000 90301 125 300
