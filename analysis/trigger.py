@@ -149,7 +149,7 @@ class Trigger:
     """
 
     def __init__(self, path: str | Path, runtime: Runtime = Runtime.ONNXRUNTIME) -> None:
-        self.path, self.runtime = str(path), runtime
+        self.path, self.runtime = str(path), Runtime(runtime)
         try:
             self._model = Path(path).read_bytes()
         except OSError as error:

@@ -64,6 +64,12 @@ def test_float32_scores_are_those_of_onnx_runtime(name: str, images: list[str]) 
         np.testing.assert_allclose(values, expected[score], rtol=1e-4, atol=1e-4 * np.abs(expected[score]).max())
 
 
+def test_a_runtime_by_its_name(trigger_path: Path) -> None:
+    assert Trigger(trigger_path, "onnxruntime").runtime is Runtime.ONNXRUNTIME  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="'tensorrt' is not a valid Runtime"):
+        Trigger(trigger_path, "tensorrt")  # type: ignore[arg-type]
+
+
 @needs_bfloat16
 def test_bfloat16_rounds_what_the_network_computes(tmp_path: Path, images: list[str]) -> None:
     path, events = build_filter(tmp_path / "filter.onnx"), read_image_file(images[0]).images
