@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from analysis.evaluation.gallery import draw_evaluation
 from analysis.evaluation.models import Model, group_models
 from analysis.evaluation.rows import Benchmark, rows_of
 from analysis.evaluation.samples import BACKGROUND, LABEL_0_AS_SIGNAL, Key, Sample
+from analysis.labels import check_labels, missing
 from analysis.scores import baselines_of
 from analysis.training_events import warn_of_training_events
 from analysis.trigger import Trigger
@@ -33,7 +34,6 @@ from imaging.jets.jet_file import is_jet_file
 from imaging.jets.jet_set import JetSet
 from imaging.jets.jet_source import JetFile, open_jets
 from imaging.objects.object_set import ObjectSet
-from imaging.parquet_file import labels_of
 
 PARTS_NAME, REPORT_NAME, FAILED_NAME = "parts", "report.json", "failed.txt"
 
@@ -100,7 +100,7 @@ def evaluate(
     warn_of_training_events(triggers, used, [config.background_entries, config.signal_entries])
     rows = rows_of(models, baselines_of(sources[0].holds))
     background = _background(config.background, sources)
-    _check_labels(sources, background)
+    check_labels("evaluation", used, background)
     with report.phase("score"), open_executor(who) as workforce:
         samples = collect(
             triggers,
@@ -185,19 +185,6 @@ def _background(name: str | None, sources: Sequence[ImageSource | JetFile]) -> i
     return labels[name.lower()]
 
 
-def _check_labels(sources: Sequence[ImageSource | JetFile], background: int) -> None:
-    """Miss background or a signal before all events are scored, where the files tell."""
-    known = [labels_of(source.path) for source in sources]
-    labels = set().union(*(found for found in known if found is not None))
-    if None not in known and labels and (background not in labels or labels == {background}):
-        raise _missing(labels, background)
-
-
-def _missing(labels: Collection[int], background: int = 0) -> AnalysisError:
-    found = ", ".join(str(label) for label in sorted(labels)) or "none"
-    return AnalysisError(f"evaluation needs background (label {background}) and a signal; found labels: {found}")
-
-
 def _benchmarks(samples: dict[Key, Sample], sources: Sequence[ImageSource | JetFile]) -> dict[Key, Benchmark]:
     names = {label: name for source in sources for label, name in source.label_names.items()}
     names[LABEL_0_AS_SIGNAL.label] = names.get(0, "background")
@@ -205,7 +192,7 @@ def _benchmarks(samples: dict[Key, Sample], sources: Sequence[ImageSource | JetF
         key: Benchmark(names.get(key.label, f"label {key.label}"), key.mass) for key in samples if key != BACKGROUND
     }
     if BACKGROUND not in samples or not benchmarks:
-        raise _missing({key.label for key in samples})
+        raise missing("evaluation", {key.label for key in samples})
     return benchmarks
 
 

@@ -90,18 +90,22 @@ def _channels_last(x_NCHW: Tensor) -> Tensor:
     return x_NCHW.reshape(-1, *x_NCHW.shape[2:], 1).permute(0, 3, 1, 2)
 
 
-class SpectralConv2d(Spectral):
-    """3 x 3 convolution that keeps height and width."""
-
-    def __init__(self, channels: int, filters: int) -> None:
-        super().__init__((filters, channels, 3, 3), filters)
+class _Convolution(Spectral):
+    """3 x 3 convolution that keeps height and width, by what :meth:`applied` gives."""
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """Shape (n, filters, height, width)."""
         return F.conv2d(_channels_last(x_NCHW), self.effective, self.bias, padding=1)
 
 
-class SpectralConvTranspose2d(Spectral):
+class SpectralConv2d(_Convolution):
+    """3 x 3 convolution that keeps height and width."""
+
+    def __init__(self, channels: int, filters: int) -> None:
+        super().__init__((filters, channels, 3, 3), filters)
+
+
+class SpectralConvTranspose2d(_Convolution):
     """3 x 3 transposed convolution that keeps height and width."""
 
     def __init__(self, channels: int, filters: int) -> None:
@@ -110,10 +114,6 @@ class SpectralConvTranspose2d(Spectral):
     def applied(self) -> Tensor:
         """With stride 1 it is a convolution with the mirrored kernel, which is the faster of the two."""
         return self.normalised().transpose(0, 1).flip(2, 3)
-
-    def forward(self, x_NCHW: Tensor) -> Tensor:
-        """Shape (n, filters, height, width)."""
-        return F.conv2d(_channels_last(x_NCHW), self.effective, self.bias, padding=1)
 
 
 class SpectralLinear(Spectral):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from analysis.binned import FloatArray
 from analysis.estimation.config import EventsConfig
 from analysis.evaluation.samples import BACKGROUND, Key
+from analysis.labels import check_labels, missing
 from analysis.scores import baselines_of, directions, event_scores
 from analysis.trigger import Trigger
 from darktrigger.errors import AnalysisError
@@ -134,6 +135,7 @@ def read_events(choices: Sequence[ScoreChoice], paths: Sequence[str], config: Ev
     AnalysisError
         No background or no signal among the events, or weights that cannot be used.
     """
+    check_labels("an estimate", paths)
     read = _read(choices, paths, config)
     return Dataset(*_named(read.samples, read.sources), _preselected(read.background, read.factors))
 
@@ -269,8 +271,7 @@ def _named(samples: Mapping[Key, Events], sources: Sequence[ImageSource]) -> tup
     names = {label: name for source in sources for label, name in source.label_names.items()}
     signals = {_name(names[key.label], key.mass): events for key, events in samples.items() if key != BACKGROUND}
     if BACKGROUND not in samples or not signals:
-        labels = ", ".join(str(label) for label in sorted({key.label for key in samples})) or "none"
-        raise AnalysisError(f"an estimate needs background (label 0) and a signal; found labels: {labels}")
+        raise missing("an estimate", {key.label for key in samples})
     for name, events in {"background": samples[BACKGROUND], **signals}.items():
         _check_weights(name, events)
     return samples[BACKGROUND], signals
