@@ -152,6 +152,14 @@ class InstanceNorm(nn.Module):
         if torch.compiler.is_exporting():
             # An ONNX operator of its own, where group norm needs reshapes that refuse an empty batch.
             return F.instance_norm(x_NCHW, weight=self.weight, bias=self.bias, eps=NORM_EPS)
+        device = x_NCHW.device.type
+        if device != "cpu" and torch.is_autocast_enabled(device):
+            # A GPU's autocast would have the norm, and what follows it, in float32; the sums are so all the same.
+            dtype = torch.get_autocast_dtype(device)
+            with torch.autocast(device, enabled=False):
+                return F.group_norm(
+                    x_NCHW.to(dtype), len(self.weight), self.weight.to(dtype), self.bias.to(dtype), NORM_EPS
+                )
         # Instance norm is group norm with one channel a group, which torch computes twice as fast on a CPU.
         return F.group_norm(x_NCHW, len(self.weight), self.weight, self.bias, NORM_EPS)
 

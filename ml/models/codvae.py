@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Annotated, NamedTuple
 
@@ -35,6 +36,9 @@ class CoDVAEConfig(DualConfig):
     components
         Distributions that the prior mixes, N in equation 2; the paper gives no number, five is
         what the original has.
+    initial_scale
+        Factor of the logits and of the temperature of the posterior before training; the noise hides less of what the
+        logits say where they are large. The paper's is 1.
     kl_weight
         Weight of the KL divergence of equation 3 beside the reconstruction loss; 1 makes the
         loss the negative evidence bound. The paper gives no weight; the default is what the
@@ -43,6 +47,7 @@ class CoDVAEConfig(DualConfig):
 
     draws: Count = 10
     components: Count = 5
+    initial_scale: Annotated[float, Field(ge=1)] = 1.0
     kl_weight: Annotated[float, Field(ge=0)] = 1 / 32
 
 
@@ -116,6 +121,14 @@ class CategoricalEncoder(ResidualEncoder):
         super().__init__(channels, config)
         self.temperature = nn.Conv2d(config.filters[-1], 1, 1)
 
+    @torch.no_grad()
+    def scale_posterior(self, scale: float) -> None:
+        """Multiply the initial logits and their temperature, log(2) + 1 about, by a factor."""
+        assert self.temperature.bias is not None  # noqa: S101 (for the type checker)
+        softplus = scale * (math.log(2) + BASE_TEMPERATURE) - BASE_TEMPERATURE
+        self.latents.weight.mul_(scale)
+        self.temperature.bias.add_(math.log(math.expm1(softplus)))
+
     def posterior(self, image_NCHW: Tensor) -> Concrete:
         """Distribution of the latents, logits of shape (n, z_channels, 5, 4)."""
         x_NCHW = self.stages(image_NCHW)
@@ -174,7 +187,7 @@ class CoDVAE(nn.Module):
     def __init__(self, config: CoDVAEConfig) -> None:
         super().__init__()
         shape = INPUT_SHAPES["coarse mask"]
-        self.kl_weight = config.kl_weight
+        self.kl_weight, self.initial_scale = config.kl_weight, config.initial_scale
         self.encoder = CategoricalEncoder(shape[0], config)
         self.mask_encoder = MaskEncoder(shape, config)
         self.decoder = ResidualDecoder(shape, config, partial(Scale, config.z_m))
@@ -190,6 +203,7 @@ class CoDVAE(nn.Module):
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Initial weights of section 4.7, the prior's temperatures, and the draws for inference."""
         he_uniform_(self, self.decoder, generator)
+        self.encoder.scale_posterior(self.initial_scale)
         # Uniform: log 1/C up to a constant, which the density takes out.
         nn.init.zeros_(self.prior_logits)
         self.prior_temperature.uniform_(*PRIOR_TEMPERATURES, generator=generator)

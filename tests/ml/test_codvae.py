@@ -192,3 +192,18 @@ def test_reconstruction_is_the_mode() -> None:
     output = small()(images())
     assert torch.equal(output.reconstruction, (output.mean > 0.5).float())
     torch.testing.assert_close(SCORES["sae"].function(images(), output), SCORES["sse"].function(images(), output))
+
+
+def test_initial_scale_of_the_posterior() -> None:
+    def posterior(scale: float) -> Concrete:
+        model = CoDVAE(SMALL.model_copy(update={"initial_scale": scale}))
+        model.reset_parameters(torch.Generator().manual_seed(1))
+        torch.nn.init.zeros_(model.encoder.temperature.weight)
+        image_NCHW = (torch.rand(2, 1, 72, 58, generator=torch.Generator().manual_seed(2)) > 0.9).float()
+        with torch.inference_mode():
+            return model.encoder.posterior(image_NCHW)
+
+    usual, scaled = posterior(1.0), posterior(3.0)
+    torch.testing.assert_close(scaled.logits, 3 * usual.logits)
+    torch.testing.assert_close(scaled.temperature, 3 * usual.temperature)
+    assert usual.temperature.max().item() == pytest.approx(1 + np.log(2))
