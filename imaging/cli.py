@@ -32,12 +32,19 @@ def image(
     output: OutputOption,
     files: FilesArgument = None,
     files_from: FilesFromOption = None,
-    process: Annotated[str, typer.Option(help="Process name, such as qcd, suep or svj.")] = "background",
+    process: Annotated[
+        str | None,
+        typer.Option(
+            help="Process name, such as qcd, suep or svj.", show_default="the signal generated, or background"
+        ),
+    ] = None,
     label: Annotated[
         int | None,
         typer.Option(min=0, max=255, help="0 background, 1 SUEP, 2 SVJ, 3 and up: others (default: by process)."),
     ] = None,
-    mass: Annotated[float, typer.Option(min=0, help="Mediator mass in GeV; 0 for background.")] = 0.0,
+    mass: Annotated[
+        float | None, typer.Option(min=0, help="Mediator mass in GeV; 0 for background.", show_default="as generated")
+    ] = None,
     ht_min: Annotated[
         float | None, typer.Option(min=0, help="Keep events with HT above this, in GeV (default: 500).")
     ] = None,
@@ -58,16 +65,19 @@ def image(
     from darktrigger.config import load_config
     from imaging.config import ImagingConfig, Selection
     from imaging.convert import convert
+    from imaging.generated_signal import sample_options
     from imaging.sample import Sample
 
+    paths = input_paths(files, files_from)
     settings = load_config(ImagingConfig, config)
     if ht_min is not None:
         settings = settings.model_copy(update={"selection": Selection(ht_min=ht_min)})
-    sample = Sample(process=process, label=label, mass=mass)
+    process, mass = sample_options(paths, process, label, mass)
+    sample = Sample(process=process or "background", label=label, mass=mass)
     done = run_production(
         "image",
         convert,
-        input_paths(files, files_from),
+        paths,
         output,
         sample,
         settings,
@@ -77,6 +87,7 @@ def image(
         skip_bad_files=skip_bad_files,
     )
     typer.echo(f"{output}: {done.events_selected} of {done.events_read} events with HT > {done.selection.ht_min:g} GeV")
+    typer.echo(f"events: {sample}")
     for branches in done.branches:
         typer.echo(f"branches: {', '.join(branches.names())}")
 

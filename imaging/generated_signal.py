@@ -1,4 +1,4 @@
-"""Says when events that were generated as a signal are to be labelled background."""
+"""What ``generate`` left beside a Delphes file about the signal in it, for the labels of its events."""
 
 from __future__ import annotations
 
@@ -6,10 +6,64 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+from darktrigger.errors import DarktriggerError
 from darktrigger.inputs import is_remote
 
 logger = logging.getLogger(__name__)
+
+
+class GeneratedSignal(NamedTuple):
+    """A signal that was generated.
+
+    Parameters
+    ----------
+    process
+        Its name.
+    mass
+        Of the mediator, GeV; 0 where the process has none.
+    """
+
+    process: str
+    mass: float
+
+    def __str__(self) -> str:
+        return f"{self.process} of {self.mass:g} GeV" if self.mass else self.process
+
+
+def sample_options(
+    paths: Sequence[str], process: str | None, label: int | None, mass: float | None
+) -> tuple[str | None, float]:
+    """Process and mass of the events: those given or else, of files that were generated as one signal, that signal's.
+
+    Parameters
+    ----------
+    paths
+        Delphes files; those beside which ``generate`` left its ``FILE.json`` can be told.
+    process, label, mass
+        As the user gave them.
+
+    Raises
+    ------
+    DarktriggerError
+        Nothing is given that says how to label them, and the files are not all of the same signal.
+    """
+    found = {path: _signal(path) for path in paths}
+    signals = set(found.values())
+    if process is None and label is None and signals != {None}:
+        if len(signals) > 1:
+            first = {signal: path for path, signal in reversed(found.items())}
+            told = "; ".join(f"{path} {signal or 'not as a signal'}" for signal, path in sorted(first.items(), key=str))
+            raise DarktriggerError(
+                f"files of different processes get one label, and were generated as: {told}; "
+                f"take them apart, or say --process"
+            )
+        (signal,) = signals
+        process = signal.process if signal else None
+    same = [signal for signal in signals if signal and signal.process == process]
+    generated_mass = same[0].mass if len(signals) == len(same) == 1 else 0.0
+    return process, generated_mass if mass is None else mass
 
 
 def warn_of_signals(paths: Sequence[str], label: int) -> None:
@@ -24,7 +78,7 @@ def warn_of_signals(paths: Sequence[str], label: int) -> None:
     """
     if label != 0:
         return
-    signals = {path: process for path in paths if (process := _signal(path))}
+    signals = {path: signal.process for path in paths if (signal := _signal(path))}
     if signals:
         path, process = next(iter(signals.items()))
         others = f" and {len(signals) - 1} more" if len(signals) > 1 else ""
@@ -36,8 +90,8 @@ def warn_of_signals(paths: Sequence[str], label: int) -> None:
         )
 
 
-def _signal(path: str) -> str | None:
-    """Process of a file that was generated as a signal, else None."""
+def _signal(path: str) -> GeneratedSignal | None:
+    """The signal that a file was generated as; None for background, and where nothing tells."""
     beside = Path(f"{path}.json")
     if is_remote(path) or not beside.is_file():
         return None
@@ -46,5 +100,8 @@ def _signal(path: str) -> str | None:
     except (OSError, ValueError):
         # Somebody else's file.
         return None
-    is_signal = isinstance(record, dict) and record.get("signal") is True
-    return str(record.get("process")) if is_signal else None
+    if not isinstance(record, dict) or record.get("signal") is not True:
+        return None
+    settings = record.get("process_settings")
+    mass = settings.get("mass") if isinstance(settings, dict) else None
+    return GeneratedSignal(str(record.get("process")), float(mass) if isinstance(mass, int | float) else 0.0)

@@ -29,6 +29,9 @@ class Sample(StrictModel):
             raise DarktriggerError(f"process '{self.process}' has no label of its own: give --label, 3 or higher")
         return label
 
+    def __str__(self) -> str:
+        return f"{self.process}{f' of {self.mass:g} GeV' if self.mass else ''}, label {self.resolved_label()}"
+
     def label_names(self) -> dict[int, str]:
         """Names of the common labels and of this sample's."""
         return {0: "background", 1: "SUEP", 2: "SVJ"} | {

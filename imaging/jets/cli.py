@@ -43,7 +43,9 @@ def image_jets(
     files_from: FilesFromOption = None,
     process: Annotated[
         str | None,
-        typer.Option(help="Process name: qcd, top, aachen, heidelberg, ...", show_default="qcd, or as the file tells"),
+        typer.Option(
+            help="Process name: qcd, top, aachen, heidelberg, ...", show_default="as the file tells, else qcd"
+        ),
     ] = None,
     label: Annotated[
         int | None,
@@ -51,7 +53,9 @@ def image_jets(
             min=0, max=255, help="0 QCD, 3 top, 4 Aachen, 5 Heidelberg, 6 and up: others.", show_default="by process"
         ),
     ] = None,
-    mass: Annotated[float, typer.Option(min=0, help="Mass of the mediator in GeV; 0 for none.")] = 0.0,
+    mass: Annotated[
+        float | None, typer.Option(min=0, help="Mass of the mediator in GeV; 0 for none.", show_default="as generated")
+    ] = None,
     pt_min: Annotated[float | None, typer.Option(min=0, help="Least p_T of a jet, GeV.", show_default="550")] = None,
     pt_max: Annotated[float | None, typer.Option(min=0, help="Largest p_T of a jet, GeV.", show_default="650")] = None,
     eta_max: Annotated[float | None, typer.Option(min=0, help="Largest |eta| of a jet.", show_default="2")] = None,
@@ -74,19 +78,22 @@ def image_jets(
     An interrupted call goes on where it was. OUTPUT.report.json says what the call cost.
     """
     from darktrigger.config import load_config, validate
+    from imaging.generated_signal import sample_options
     from imaging.jets.config import DARK_JETS, TOP_TAGGING, JetConfig, JetSelection
     from imaging.jets.convert import JetSample, convert_jets
 
+    paths = input_paths(files, files_from)
     settings = load_config(JetConfig, config)
     selection = {None: settings.selection, Window.TOP: TOP_TAGGING, Window.DARK: DARK_JETS}[window]
     given = {"pt_min": pt_min, "pt_max": pt_max, "eta_max": eta_max}
     changed = selection.model_dump() | {name: value for name, value in given.items() if value is not None}
     settings = settings.model_copy(update={"selection": validate(JetSelection, changed, "options")})
+    process, mass = sample_options(paths, process, label, mass)
     sample = JetSample(process=process, label=label, mass=mass)
     done = run_production(
         "image-jets",
         convert_jets,
-        input_paths(files, files_from),
+        paths,
         output,
         sample,
         settings,

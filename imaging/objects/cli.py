@@ -28,11 +28,19 @@ def image_objects(
     output: OutputOption,
     files: FilesArgument = None,
     files_from: FilesFromOption = None,
-    process: Annotated[str, typer.Option(help="Process name, such as sm-leptons or a-to-4l.")] = "background",
+    process: Annotated[
+        str | None,
+        typer.Option(
+            help="Process name, such as sm-leptons or a-to-4l.", show_default="the signal generated, or background"
+        ),
+    ] = None,
     label: Annotated[
         int | None, typer.Option(min=0, max=255, help="0 background, 3 and up: signals (default: by process).")
     ] = None,
-    mass: Annotated[float, typer.Option(min=0, help="Mass of the new particle in GeV; 0 for background.")] = 0.0,
+    mass: Annotated[
+        float | None,
+        typer.Option(min=0, help="Mass of the new particle in GeV; 0 for background.", show_default="as generated"),
+    ] = None,
     lepton_pt_min: Annotated[
         float | None, typer.Option(min=0, help="Keep events with a lepton above this, in GeV (default: 23).")
     ] = None,
@@ -55,18 +63,21 @@ def image_objects(
     An interrupted call goes on where it was. OUTPUT.report.json says what the call cost.
     """
     from darktrigger.config import load_config
+    from imaging.generated_signal import sample_options
     from imaging.objects.convert import ObjectImagingConfig, convert_objects
     from imaging.sample import Sample
 
+    paths = input_paths(files, files_from)
     settings = load_config(ObjectImagingConfig, config)
     given = {"lepton_pt_min": lepton_pt_min, "lepton_isolation_max": lepton_isolation_max}
     objects = settings.objects.model_copy(update={key: value for key, value in given.items() if value is not None})
     settings = settings.model_copy(update={"objects": objects})
-    sample = Sample(process=process, label=label, mass=mass)
+    process, mass = sample_options(paths, process, label, mass)
+    sample = Sample(process=process or "background", label=label, mass=mass)
     done = run_production(
         "image-objects",
         convert_objects,
-        input_paths(files, files_from),
+        paths,
         output,
         sample,
         settings,
