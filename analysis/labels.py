@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from darktrigger.errors import AnalysisError
+from imaging.paper_file import labels_by_name
 from imaging.parquet_file import labels_of
 
 
@@ -24,7 +25,7 @@ def check_labels(purpose: str, paths: Iterable[str], background: int = 0) -> Non
     """
     labels: set[int] = set()
     for path in paths:
-        known = labels_of(path)
+        known = labels_by_name(path) or labels_of(path)
         if known is None:
             return
         labels |= known

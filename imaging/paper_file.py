@@ -128,6 +128,12 @@ def _arrays(path: str | Path) -> dict[str, NDArray[Any]]:
     return arrays
 
 
+def labels_by_name(path: str | Path) -> set[int] | None:
+    """The label that a file's name tells; None for other names, and for files of other kinds."""
+    named = _from_name(path) if Path(path).suffix == SUFFIX else None
+    return None if named is None else {named[0]}
+
+
 def _from_name(path: str | Path) -> tuple[int, float] | None:
     """Label and mass (GeV) that the file's name tells."""
     for label, pattern in _NAMES.items():

@@ -303,6 +303,17 @@ def test_background_and_signal_are_needed(
         evaluate([Trigger(trigger_path)], [str(images[name])], tmp_path)
 
 
+def test_names_of_the_papers_files_tell_that_a_signal_is_missing(
+    make_model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image_NHWC = np.zeros((4, 72, 58, 3), np.float32)
+    np.savez(tmp_path / "qcd_gensim_1.npz", images=image_NHWC)
+    monkeypatch.setattr(Trigger, "batches", None)
+    model = make_model("coarse", {"event_shape": (3, 72, 58)}, **_kind("coarse E_T"))
+    with pytest.raises(AnalysisError, match=r"found labels: 0$"):
+        evaluate([Trigger(model)], [str(tmp_path / "qcd_gensim_1.npz")], tmp_path)
+
+
 @pytest.mark.usefixtures("no_plots")
 def test_order_of_files_and_batches_change_nothing(
     images: dict[str, Path], trigger_path: Path, tmp_path: Path, single: Path, monkeypatch: pytest.MonkeyPatch
