@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,21 @@ def test_a_worker_builds_its_own(tmp_path: Path, images: list[str]) -> None:
     copied = pickle.loads(pickle.dumps(trigger))  # noqa: S301
     assert copied.runtime is Runtime.OPENVINO
     np.testing.assert_array_equal(copied.scores(events)["score"], trigger.scores(events)["score"])
+
+
+def test_signals_are_handled_after_several_triggers(tmp_path: Path) -> None:
+    path = build_filter(tmp_path / "filter.onnx")
+    script = f"""
+import os, signal
+from analysis.trigger import Trigger
+one, other = (Trigger({str(path)!r}, "openvino") for _ in range(2))
+del one
+del other
+signal.signal(signal.SIGCHLD, lambda *_: print("handled"))
+os.kill(os.getpid(), signal.SIGCHLD)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)  # noqa: S603
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
 
 
 @pytest.mark.parametrize("runtime", OPENVINO)
