@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
@@ -67,6 +67,8 @@ def draw_latents(samples: Sequence[LatentSample], title: str, style: StyleConfig
     # Room for the legend above the events.
     share = 0.08 + 0.06 * (1 + (len(handles) + 1) // 2)
     axes.set(xlabel="$Z_1$", ylabel="$Z_2$", ylim=(low, low + (high - low) / (1 - share)))
+    # Latents of thousands leave no room for more numbers side by side.
+    axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.legend(handles=handles, loc="upper left", ncols=2, title=title, alignment="left", columnspacing=1.0)
     add_label(axes, style)
     return figure
