@@ -77,7 +77,7 @@ def same_conv2d(
     return F.conv2d(x_NCHW, weight, bias, stride, (top, left), groups=groups)
 
 
-class Layers(nn.Module):
+class Rewritten(nn.Module):
     """What stands for one or several standard layers, in a form of its own.
 
     With ``standard`` set it is computed as those, with the same values up to rounding; see :func:`standard_layers`.
@@ -88,8 +88,8 @@ class Layers(nn.Module):
 
 @contextmanager
 def standard_layers(model: nn.Module) -> Iterator[None]:
-    """All of a model's :class:`Layers` as standard layers, which OpenVINO knows how to join better than our forms."""
-    parts = [part for part in model.modules() if isinstance(part, Layers)]
+    """All of a model's :class:`Rewritten` as standard layers, which OpenVINO joins better than our forms."""
+    parts = [part for part in model.modules() if isinstance(part, Rewritten)]
     try:
         for part in parts:
             part.standard = True
@@ -99,7 +99,7 @@ def standard_layers(model: nn.Module) -> Iterator[None]:
             part.standard = False
 
 
-class Pointwise(nn.Conv2d, Layers):
+class Pointwise(nn.Conv2d, Rewritten):
     """A 1 x 1 convolution without groups to few channels, as a matrix product."""
 
     def __init__(self, channels: int, filters: int) -> None:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ml.layers import ConvBlock, Layers, compiling, same_conv2d
+from ml.layers import ConvBlock, Rewritten, compiling, same_conv2d
 
 
 def bilinear_matrix(size: int) -> Tensor:
@@ -40,7 +40,7 @@ def doubled(x_NCHW: Tensor, dim: int) -> Tensor:
     return pairs.flatten(dim, dim + 1)
 
 
-class UpConvBlock(ConvBlock, Layers):
+class UpConvBlock(ConvBlock, Rewritten):
     """Bilinear up-sampling by two without corner alignment, then a :class:`ml.layers.ConvBlock`.
 
     Parameters
