@@ -11,7 +11,7 @@ demo: venv
 	$(BIN)/darktrigger run configs/demo.yaml
 
 test: venv
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n logical --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n logical --dist loadfile --max-worker-restart 0
 
 lint: venv
 	$(BIN)/ruff check .
