@@ -17,16 +17,14 @@ Runner = Callable[[Sequence[str], NDArray[np.float32]], list[NDArray[np.float32]
 
 
 @cache
-def _core() -> Any:
-    """OpenVINO, once in a process.
+def _only(core: Callable[[], Any]) -> Any:
+    """The process's only core of OpenVINO.
 
     Its CPU plugin gives the thread a stack of its own for signal handlers, and puts the former one back when it goes.
     With two of them, what is put back last can be that of one that has gone: the next signal, of Ctrl-C or of a child
     that ends, is then a segmentation fault (OpenVINO 2026.4).
     """
-    import openvino  # noqa: PLC0415  (an optional extra)
-
-    return openvino.Core()
+    return core()
 
 
 def openvino_runner(model: bytes, *, bfloat16: bool) -> Runner:
@@ -38,10 +36,10 @@ def openvino_runner(model: bytes, *, bfloat16: bool) -> Runner:
         OpenVINO is not installed, or this CPU has no instructions for bfloat16.
     """
     try:
-        import openvino  # noqa: F401, PLC0415  (an optional extra)
+        import openvino  # noqa: PLC0415  (an optional extra)
     except ImportError:
         raise ConfigError("runtime: OpenVINO is not installed: pip install 'darktrigger[openvino]'") from None
-    core = _core()
+    core = _only(openvino.Core)
     if bfloat16 and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise ConfigError("runtime: this CPU has no instructions for bfloat16; take openvino")
     settings = {
