@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from darktrigger.errors import DarktriggerError
 from darktrigger.inputs import is_remote
+from imaging.sample import described
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ class GeneratedSignal(NamedTuple):
     mass: float
 
     def __str__(self) -> str:
-        return f"{self.process} of {self.mass:g} GeV" if self.mass else self.process
+        return described(self.process, self.mass)
 
 
 def sample_options(
@@ -49,21 +50,20 @@ def sample_options(
     DarktriggerError
         Nothing is given that says how to label them, and the files are not all of the same signal.
     """
-    found = {path: _signal(path) for path in paths}
-    signals = set(found.values())
-    if process is None and label is None and signals != {None}:
-        if len(signals) > 1:
-            first = {signal: path for path, signal in reversed(found.items())}
-            told = "; ".join(f"{path} {signal or 'not as a signal'}" for signal, path in sorted(first.items(), key=str))
+    # The first file of each signal, and of what is none.
+    found = {_signal(path): path for path in reversed(paths)}
+    signal = next(iter(found)) if len(found) == 1 else None
+    if process is None and label is None:
+        if len(found) > 1:
+            told = "; ".join(f"{path} {signal or 'not as a signal'}" for signal, path in reversed(found.items()))
             raise DarktriggerError(
                 f"files of different processes get one label, and were generated as: {told}; "
                 f"take them apart, or say --process"
             )
-        (signal,) = signals
         process = signal.process if signal else None
-    same = [signal for signal in signals if signal and signal.process == process]
-    generated_mass = same[0].mass if len(signals) == len(same) == 1 else 0.0
-    return process, generated_mass if mass is None else mass
+    if mass is None:
+        mass = signal.mass if signal and signal.process == process else 0.0
+    return process, mass
 
 
 def warn_of_signals(paths: Sequence[str], label: int) -> None:

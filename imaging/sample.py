@@ -9,6 +9,11 @@ from darktrigger.errors import DarktriggerError
 LABELS = {"background": 0, "qcd": 0, "suep": 1, "svj": 2}
 
 
+def described(process: str, mass: float) -> str:
+    """A process in words, with the mass (GeV) of its mediator if it has one."""
+    return f"{process} of {mass:g} GeV" if mass else process
+
+
 class Sample(StrictModel):
     """What the events are: process name, label (0 background, 1 SUEP, 2 SVJ, 3 and up: others), mediator mass (GeV)."""
 
@@ -30,7 +35,7 @@ class Sample(StrictModel):
         return label
 
     def __str__(self) -> str:
-        return f"{self.process}{f' of {self.mass:g} GeV' if self.mass else ''}, label {self.resolved_label()}"
+        return f"{described(self.process, self.mass)}, label {self.resolved_label()}"
 
     def label_names(self) -> dict[int, str]:
         """Names of the common labels and of this sample's."""
