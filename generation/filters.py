@@ -15,6 +15,7 @@ from darktrigger.config import StrictModel
 from darktrigger.quiet import captured_stdout
 from generation.events import GenEvents
 from generation.hooks import HeavyQuarkHook, PartonHtHook, PartonJetHook
+from generation.matching import holds_parent
 
 #: Neutrinos, and dark states that leave no trace.
 INVISIBLE = (12, 14, 16, 51, 53)
@@ -39,7 +40,7 @@ class HtFilter(StrictModel):
         """Early veto, before hadronisation."""
         return [PartonHtHook(self.parton_fraction * self.ht_min, self.radius, self.pt_min, self.eta_max)]
 
-    def accept(self, events: GenEvents) -> NDArray[np.bool_]:
+    def accept(self, events: GenEvents, record: ak.Array | None = None) -> NDArray[np.bool_]:  # noqa: ARG002
         """Mask (n,) of the events to keep."""
         jets = visible_jets(events, self.radius, self.pt_min, self.eta_max)
         return np.asarray(ak.sum(jets.pt, axis=1) > self.ht_min)
@@ -61,6 +62,12 @@ class JetFilter(StrictModel):
         description="Events whose leading parton-level jet misses the window by more than this fraction are stopped "
         "there; null where invisible particles make much of a jet.",
     )
+    parent: int | None = Field(
+        None,
+        gt=0,
+        description="Number of a particle of the hard process: the jet has to hold one of them, and all that it decays "
+        "to there, within its radius. Null for jets of any origin.",
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> JetFilter:
@@ -80,12 +87,18 @@ class JetFilter(StrictModel):
         """Particles up to here are clustered: a jet farther out may be the leading one."""
         return self.eta_max + 3
 
-    def accept(self, events: GenEvents) -> NDArray[np.bool_]:
+    def accept(self, events: GenEvents, record: ak.Array | None = None) -> NDArray[np.bool_]:
         """Mask (n,) of the events to keep."""
         jets = visible_jets(events, self.radius, (1 - self.margin) * self.pt_min, self._eta_reach)
         leading = ak.firsts(jets[ak.argsort(jets.pt, axis=1, ascending=False)])
         inside = (leading.pt < (1 + self.margin) * self.pt_max) & (abs(leading.eta) < self.eta_max)
-        return np.asarray(ak.to_numpy(ak.fill_none(inside, False)), dtype=np.bool_)
+        kept = np.asarray(ak.to_numpy(ak.fill_none(inside, False)), dtype=np.bool_)
+        if self.parent is None or not kept.any():
+            return kept
+        if record is None:
+            raise ValueError(f"jets of particle {self.parent} cannot be told without the generator's records")
+        kept[kept] = holds_parent(record[kept], self.parent, leading[kept], self.radius)
+        return kept
 
 
 class LeptonFilter(StrictModel):
@@ -105,7 +118,7 @@ class LeptonFilter(StrictModel):
         # Fragmentation and decay leave a lepton at most four fifths of its quark's p_T, in all but rare cases.
         return [HeavyQuarkHook(1.25 * self.pt_min)] if self.heavy_quarks_only else []
 
-    def accept(self, events: GenEvents) -> NDArray[np.bool_]:
+    def accept(self, events: GenEvents, record: ak.Array | None = None) -> NDArray[np.bool_]:  # noqa: ARG002
         """Mask (n,) of the events to keep."""
         pid, pt = np.abs(events.pid), np.hypot(events.px, events.py)
         hard = pt > self.pt_min
@@ -121,7 +134,7 @@ EventFilter = Annotated[HtFilter | JetFilter | LeptonFilter, Field(discriminator
 
 
 def visible_jets(events: GenEvents, radius: float, pt_min: float, eta_max: float) -> ak.Array:
-    """Anti-k_T jets of visible particles with |eta| < ``eta_max``: fields ``pt`` and ``eta`` (events * var)."""
+    """Anti-k_T jets of visible particles with |eta| < ``eta_max``: fields ``pt``, ``eta``, ``phi`` (events * var)."""
     pt2 = events.px.astype(np.float64) ** 2 + events.py.astype(np.float64) ** 2
     central = np.square(events.pz.astype(np.float64)) < np.sinh(eta_max) ** 2 * pt2
     keep = central & ~np.isin(np.abs(events.pid), INVISIBLE)
@@ -133,7 +146,7 @@ def visible_jets(events: GenEvents, radius: float, pt_min: float, eta_max: float
         sequence = fastjet.ClusterSequence(particles, fastjet.JetDefinition(fastjet.antikt_algorithm, radius))
         jets: Any = sequence.inclusive_jets(min_pt=pt_min)
     pt = np.hypot(jets.px, jets.py)
-    return ak.zip({"pt": pt, "eta": np.arcsinh(jets.pz / pt)})
+    return ak.zip({"pt": pt, "eta": np.arcsinh(jets.pz / pt), "phi": np.arctan2(jets.py, jets.px)})
 
 
 _MOMENTUM = (("px", "px"), ("py", "py"), ("pz", "pz"), ("E", "e"))

@@ -121,8 +121,8 @@ class Generator:
         fruitless = 0
         while self._accepted < n_events:
             missing = n_events - self._accepted
-            events = self._next(self._batch_size(missing, batch_size))
-            keep = np.flatnonzero(self._process.accept(events))[:missing]
+            events, record = self._next(self._batch_size(missing, batch_size))
+            keep = np.flatnonzero(self._process.accept(events, record))[:missing]
             used = len(events) if len(keep) < missing else int(keep[-1]) + 1
             self._used += used
             self._weights_used += float(events.weight[:used].sum())
@@ -154,7 +154,8 @@ class Generator:
             float(info.sigmaErr()) * to_pb,
         )
 
-    def _next(self, n_events: int) -> GenEvents:
+    def _next(self, n_events: int) -> tuple[GenEvents, ak.Array]:
+        """Stable particles of some events, and their whole records."""
         with captured_stdout() as said:
             batch = self._pythia.nextBatch(n_events)
             if not len(batch):
@@ -162,7 +163,7 @@ class Generator:
         first = self._made
         self._made += len(batch)
         cross_section = float(self._pythia.infoPython().sigmaGen()) * PB_PER_MB
-        return _stable_particles(batch, cross_section, np.arange(first, self._made))
+        return _stable_particles(batch, cross_section, np.arange(first, self._made)), batch.prt
 
 
 def generate_batches(process: Process, n_events: int, seed: int, batch_size: int = 100) -> Iterator[GenEvents]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
+import awkward as ak
 import numpy as np
 import pythia8mc
 from numpy.typing import NDArray
@@ -57,9 +58,9 @@ class PythiaProcess(Process):
         """User hooks to give to Pythia; ``rng`` serves those that draw."""
         return self.filter.hooks() if self.filter else []
 
-    def accept(self, events: GenEvents) -> NDArray[np.bool_]:
-        """Mask (n,) of the events that pass the filter."""
-        return self.filter.accept(events) if self.filter else np.ones(len(events), dtype=np.bool_)
+    def accept(self, events: GenEvents, record: ak.Array | None = None) -> NDArray[np.bool_]:
+        """Mask (n,) of the events that pass the filter; ``record`` is all that Pythia says of them."""
+        return self.filter.accept(events, record) if self.filter else np.ones(len(events), dtype=np.bool_)
 
     def adapt(self, events: GenEvents) -> GenEvents:
         """Change accepted events before they reach the detector; nothing by default."""

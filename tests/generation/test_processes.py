@@ -242,6 +242,20 @@ def test_tops_are_no_wider_than_a_jet() -> None:
     assert len(set(verdicts)) == 2
 
 
+def test_leading_jets_hold_what_they_stem_from() -> None:
+    """Few tops, many semi-visible jets, are led by another jet; the filter asks for the particle and its decays."""
+    for process, shares in ((HadronicTop(), (0.9, 1)), (Aachen(), (0.6, 0.9))):
+        jets = process.filter
+        assert isinstance(jets, JetFilter)
+        events, record = Generator(process, 1)._next(400)
+        window = jets.model_copy(update={"parent": None}).accept(events)
+        kept = process.accept(events, record)
+        with pytest.raises(ValueError, match="without the generator's records"):
+            process.accept(events)
+        assert not (kept & ~window).any()
+        assert shares[0] < kept.sum() / window.sum() < shares[1]
+
+
 def test_leptons_of_the_double_autoencoder_signals() -> None:
     for process in (Leptoquark(), WToLeptons()):
         events, normalisation = run(process, 5)
@@ -323,7 +337,7 @@ def test_unknown_setting_names_the_nearest() -> None:
         (Suep, {"photon_decays": [{"fraction": 0.5, "products": [11, -11]}]}, "sum to 0.5"),
         (Suep, {"photon_mass": 1.5}, "does not allow two Z_D"),
         (Svj, {"r_inv": 1.5}, "less than or equal to 1"),
-        (Heidelberg, {"vector_mass": 20}, "too light for two mesons"),
+        (Heidelberg, {"pseudoscalar_mass": 13}, "too light for two mesons"),
         (Qcd, {"filter": {"kind": "jet", "pt_min": 300, "pt_max": 200}}, "not below"),
         (StandardModelLeptons, {"proportions": {"w": 0.9}}, "sum to"),
     ],
