@@ -53,11 +53,11 @@ class StrictModel(BaseModel):
         write_text(path, yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False))
 
 
-def unknown_key_message(key: str, known: set[str]) -> str:
-    """Name the nearest valid key, or all of them where none is near."""
+def unknown_key_message(key: str, known: set[str], one: str = "key", many: str = "keys") -> str:
+    """Name the nearest valid key, or all of them where none is near; ``one`` and ``many`` are what keys are called."""
     near = difflib.get_close_matches(key, known, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"valid keys: {', '.join(sorted(known))}"
-    return f"unknown key '{key}'; {hint}"
+    hint = f"did you mean '{near[0]}'?" if near else f"valid {many}: {', '.join(sorted(known))}"
+    return f"unknown {one} '{key}'; {hint}"
 
 
 def validate(model: type[ConfigT], data: Any, source: str) -> ConfigT:

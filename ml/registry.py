@@ -146,7 +146,7 @@ def family(name: str) -> Family:
     """
     known = FAMILIES if name in FAMILIES else FAMILIES | added_families()
     if name not in known:
-        raise ConfigError(f"model: {unknown_key_message(name, set(known)).replace('key', 'family')}")
+        raise ConfigError(f"model: {unknown_key_message(name, set(known), 'family', 'families')}")
     spec = known[name]
     further = tuple(key for key, each in SCORES.items() if name in each.families and key not in spec.scores)
     return replace(spec, scores=spec.scores + further) if further else spec
@@ -165,5 +165,5 @@ def score(name: str) -> Score:
     own = {key: each for spec in added_families().values() for key, each in spec.own_scores.items()}
     found = own.get(name) or member_score(name)
     if found is None:
-        raise ConfigError(f"score: {unknown_key_message(name, set(SCORES) | set(own)).replace('key', 'score')}")
+        raise ConfigError(f"score: {unknown_key_message(name, set(SCORES) | set(own), 'score', 'scores')}")
     return found

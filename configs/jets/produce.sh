@@ -33,11 +33,13 @@ mass_of() {
 }
 
 mkdir -p "$folder"
-# Small files first, so that there is something of every class early on.
-for part in 1 2; do
-    sample "qcd-$part" top qcd-jets 12500 "10${part}1"
-    sample "top-$part" top ttbar 12500 "10${part}2"
-    sample "qcd-low-$part" dark qcd-jets 6500 "10${part}3" --config "$here/qcd-low.yaml"
-    sample "aachen-$part" dark aachen 6500 "10${part}4"
-    sample "heidelberg-$part" dark heidelberg 6000 "10${part}5" --mass "$(mass_of heidelberg)"
+# Small files, so that there is something of every class early on.
+sample aachen-1 dark aachen 8000 1014
+sample heidelberg-1 dark heidelberg 6500 1015 --mass "$(mass_of heidelberg)"
+for part in 1 2 3 4 5; do
+    if [ "$part" -lt 5 ]; then
+        sample "qcd-low-$part" dark qcd-jets 13000 "10${part}3" --config "$here/qcd-low.yaml"
+        sample "top-$part" top ttbar 25000 "10${part}2"
+    fi
+    sample "qcd-$part" top qcd-jets 25000 "10${part}1"
 done

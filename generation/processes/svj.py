@@ -89,9 +89,9 @@ class Svj(DarkShower):
     """Semi-visible jets: a fraction r_inv of the dark mesons of every species stays invisible.
 
     The CoDAE paper does not publish its dark sector. The default, a fixed coupling and decays up to c quarks, is the
-    one of a few settings that comes nearest to its AUROC of the number of tracks (81.8, 87.9 and 93.1% at 2.1, 3.1 and
-    4.1 TeV; the paper: 82.1, 89.3, 92.9). A coupling that runs from the confinement scale with decays up to b quarks
-    has 81, 87 and 91%; Pythia's fixed 0.1 gives a third fewer tracks.
+    one of a few settings that comes nearest to its AUROC of the number of tracks (81.2, 89.2 and 92.6% at 2.1, 3.1 and
+    4.1 TeV; the paper: 82.1, 89.3, 92.9). A coupling that runs from the confinement scale, with decays up to b quarks,
+    has 80.9, 87.5 and 91.2%; Pythia's fixed 0.1 gives a third fewer tracks.
     """
 
     name: ClassVar[str] = "svj"

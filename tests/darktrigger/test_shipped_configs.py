@@ -1,6 +1,7 @@
 """Every configuration that comes with the project can be used."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -15,14 +16,14 @@ from ml.models.pair import PairTraining
 CONFIGS = Path(__file__).parents[2] / "configs"
 TRAININGS = [
     *sorted((CONFIGS / "pretrained").glob("*.yaml")),
-    *(CONFIGS / f"{name}.yaml" for name in ("jet-ae", "nae", "nae-tops")),
+    *(CONFIGS / f"{name}.yaml" for name in ("jet-ae", "nae", "nae-tops", "nae-dark")),
 ]
 
 
 @pytest.mark.parametrize("path", TRAININGS, ids=lambda path: path.stem)
 def test_trainings(path: Path) -> None:
     model = pretrained_models().get(path.stem)
-    family = json.loads(model.with_suffix(".json").read_text())["family"] if model else path.stem.removesuffix("-tops")
+    family = json.loads(model.with_suffix(".json").read_text())["family"] if model else re.sub("^nae-.*", "nae", path.stem)
     training = run_config(family, read_yaml(path), str(path)).training
     assert training.schedule == "cosine" or path.stem == "nae"
 
