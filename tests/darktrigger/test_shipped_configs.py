@@ -23,7 +23,8 @@ TRAININGS = [
 @pytest.mark.parametrize("path", TRAININGS, ids=lambda path: path.stem)
 def test_trainings(path: Path) -> None:
     model = pretrained_models().get(path.stem)
-    family = json.loads(model.with_suffix(".json").read_text())["family"] if model else re.sub("^nae-.*", "nae", path.stem)
+    recipe_of = re.sub("^nae-.*", "nae", path.stem)
+    family = json.loads(model.with_suffix(".json").read_text())["family"] if model else recipe_of
     training = run_config(family, read_yaml(path), str(path)).training
     assert training.schedule == "cosine" or path.stem == "nae"
 
