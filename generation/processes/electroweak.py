@@ -24,7 +24,7 @@ class HadronicTop(PythiaProcess):
     """Top pairs that decay to hadrons: the top jets of the NAE paper (equation 12).
 
     As in the top-tagging dataset (arXiv:1902.09914) there are no multiparton interactions, and the leading jet has
-    a top and all its decay quarks within DeltaR = 0.8: without that one in fifty is another one, mostly from
+    a top and all its decay quarks within DeltaR = 0.8: without that a few percent are others, mostly from
     initial-state radiation. Besides, the quarks of both tops lie within 0.8 of their top.
     """
 

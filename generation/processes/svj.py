@@ -143,7 +143,7 @@ class Aachen(DarkShower):
 
     Neither the NAE paper nor the other papers at hand give the parameters: these are quoted from memory of
     the cited literature, and unchecked. Jets hold a dark quark, as top jets hold a top; of the leading ones in the
-    window nearly a quarter would come from elsewhere.
+    window a fifth would come from elsewhere.
 
     The coupling is Pythia's default. One that runs from the confinement scale gives jets with as many constituents as
     QCD's, where the NAE paper finds most to be sparser.
