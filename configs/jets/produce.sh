@@ -36,10 +36,9 @@ mkdir -p "$folder"
 # Small files, so that there is something of every class early on.
 sample aachen-1 dark aachen 8000 1014
 sample heidelberg-1 dark heidelberg 6500 1015 --mass "$(mass_of heidelberg)"
-for part in 1 2 3 4 5; do
-    if [ "$part" -lt 5 ]; then
-        sample "qcd-low-$part" dark qcd-jets 13000 "10${part}3" --config "$here/qcd-low.yaml"
-        sample "top-$part" top ttbar 25000 "10${part}2"
-    fi
+for part in 1 2 3 4; do
+    sample "qcd-low-$part" dark qcd-jets 13000 "10${part}3" --config "$here/qcd-low.yaml"
     sample "qcd-$part" top qcd-jets 25000 "10${part}1"
+    sample "top-$part" top ttbar 25000 "10${part}2"
 done
+sample qcd-5 top qcd-jets 25000 1051
