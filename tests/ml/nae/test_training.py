@@ -66,11 +66,18 @@ def test_landscape(nae_run: Path) -> None:
         assert (np.abs(found["chains"][..., 1]) <= np.pi / 2).all()
 
 
-@pytest.mark.parametrize("objective", ["likelihood", "power_law", "wasserstein"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"objective": {"kind": "likelihood"}},
+        {"objective": {"kind": "power_law"}, "averaging": 3},
+        {"objective": {"kind": "wasserstein"}},
+    ],
+)
 def test_resumed_run_equals_an_uninterrupted_one(
-    objective: str, qcd_jets: Path, nae_config: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Mapping[str, Any], qcd_jets: Path, nae_config: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = nae_config(objective={"kind": objective}, latent_chain={"steps": 3, "jumps": 2})
+    config = nae_config(latent_chain={"steps": 3, "jumps": 2}, **settings)
     train("nae", [qcd_jets], tmp_path / "whole", config)
     step = module.NormalizedTraining.training_step
     calls = []
