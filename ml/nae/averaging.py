@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
@@ -36,12 +35,16 @@ class Averaging(Callback):
         self.average: AveragedModel | None = None
 
     def _moved(self, mean: Tensor, current: Tensor, n_averaged: Tensor | int) -> Tensor:
-        return torch.lerp(mean, current, float(self.power / (n_averaged + self.power)))
+        return mean + self.power / (n_averaged + self.power) * (current - mean)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
         """Start with the weights as they are, which then count for nothing."""
         assert isinstance(pl_module, NormalizedTraining)  # noqa: S101 (for the type checker)
         self.average = AveragedModel(pl_module.model, avg_fn=self._moved)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Where the network has been moved to."""
+        self.mean.to(pl_module.device)
 
     @property
     def mean(self) -> AveragedModel:
