@@ -35,7 +35,6 @@ from ml.kept_members import keep
 from ml.mixture import DecorrelatedBatches
 from ml.models.pair import PairTraining
 from ml.module import Reconstruction, is_of_the_compiler
-from ml.nae.averaging import Averaging
 from ml.nae.batches import EnergyBatches
 from ml.nae.config import AutoencoderTraining, NAETraining
 from ml.nae.finish import finish
@@ -155,7 +154,7 @@ def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -
             devices=1,
             precision=lightning_precision(settings.precision),
             max_epochs=settings.epochs,
-            callbacks=[*averaging(settings), folder, steps],
+            callbacks=[folder, steps],
             logger=False,
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -217,12 +216,6 @@ def folder_of(run_dir: Path, settings: TrainingConfig) -> RunFolder:
     if isinstance(settings, NAETraining):
         return ChainFolder(run_dir, settings.patience, settings.collapse, best=settings.best)
     return RunFolder(run_dir, settings.patience)
-
-
-def averaging(settings: TrainingConfig) -> list[Averaging]:
-    """What averages the weights, where the training asks for it."""
-    power = settings.averaging if isinstance(settings, NAETraining) else None
-    return [] if power is None else [Averaging(power)]
 
 
 def training_module(spec: Family, model: nn.Module, batches: Batches, folder: RunFolder, each: Map) -> Reconstruction:

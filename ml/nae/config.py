@@ -241,9 +241,6 @@ class NAETraining(TrainingConfig):
         Which epoch is kept, of those that show no sign of a collapse. ``balanced``: the one whose energies of data and
         samples are nearest (section 3). ``last``: for learning rates that start high and end near zero; the energies
         may be near at first, while they go up and down. ``patience`` has no say then.
-    averaging
-        Power of the mean of the weights along the training, which then is what is kept, see
-        :class:`ml.nae.averaging.Averaging`; without it the weights of the epoch that is kept.
     """
 
     pretrained: Path
@@ -266,7 +263,6 @@ class NAETraining(TrainingConfig):
     regularisation: RegularisationConfig = RegularisationConfig()
     collapse: CollapseConfig = CollapseConfig()
     best: Best = "balanced"
-    averaging: Annotated[float, Field(ge=1)] | None = None
 
     @property
     def events(self) -> EventPolicy:
