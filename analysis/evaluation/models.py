@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,14 @@ class Model:
     def seeds(self) -> tuple[int | None, ...]:
         """Seed of each file."""
         return tuple(trigger.metadata.seed for trigger in self.triggers)
+
+    @property
+    def power(self) -> float | None:
+        """Power of p_T in the pixels of jets, where the files tell."""
+        config = self.triggers[0].metadata.config
+        front = config.get("front") if isinstance(config, Mapping) else None
+        power = front.get("power") if isinstance(front, Mapping) and self.triggers[0].takes_jets else None
+        return float(power) if isinstance(power, int | float) else None
 
 
 def group_models(triggers: Sequence[Trigger]) -> tuple[Model, ...]:

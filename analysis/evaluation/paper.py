@@ -31,10 +31,14 @@ class PaperValue:
 
 
 class PaperRow(StrictModel):
-    """One row of a table: which scores of which model families it is about; no family for baselines."""
+    """One row of a table: which scores of which model families it is about; no family for baselines.
+
+    With ``power``, it is about models of that power of p_T in the pixels of jets, else about those of any.
+    """
 
     row: str
     families: tuple[str, ...] = ("",)
+    power: float | None = None
     scores: tuple[str, ...]
     values: tuple[PrintedNumber, ...]
 
@@ -56,17 +60,26 @@ class PaperTables(StrictModel):
 
 @dataclass(frozen=True)
 class PaperFigures:
-    """Numbers by figure, family, score and column."""
+    """Numbers by figure, family, score, power of p_T in the pixels (None: any) and column."""
 
-    values: dict[tuple[str, str, str, str], PaperValue]
+    values: dict[tuple[str, str, str, float | None, str], PaperValue]
 
-    def find(self, figure: FigureName, family: str, score: str, column: str) -> PaperValue | None:
-        """A figure of a score; ``column`` is a benchmark's name or a column of table 4."""
-        return self.values.get((figure, family, score, column))
+    def find(
+        self, figure: FigureName, family: str, score: str, column: str, power: float | None = None
+    ) -> PaperValue | None:
+        """A figure of a score; ``column`` is a benchmark's name or a column of table 4.
 
-    def mean(self, figure: FigureName, family: str, score: str, columns: Sequence[str]) -> PaperValue | None:
+        A model that takes jets to a power of p_T finds what the paper has for that power, or for no power in
+        particular.
+        """
+        of_power = self.values.get((figure, family, score, power, column))
+        return of_power or self.values.get((figure, family, score, None, column))
+
+    def mean(
+        self, figure: FigureName, family: str, score: str, columns: Sequence[str], power: float | None = None
+    ) -> PaperValue | None:
         """Mean over the benchmarks that we have, which may be fewer than the paper's; None unless it has them all."""
-        values = [self.find(figure, family, score, column) for column in columns]
+        values = [self.find(figure, family, score, column, power) for column in columns]
         present = [item for item in values if item is not None]
         if not present or len(present) < len(values):
             return None
@@ -86,7 +99,7 @@ def read_paper_figures() -> PaperFigures:
     text = resources.files(__package__).joinpath(_FILE).read_text(encoding="utf-8")
     return PaperFigures(
         {
-            (table.figure, family, score, column): _printed(number, f"{table.source}, {row.row}")
+            (table.figure, family, score, row.power, column): _printed(number, f"{table.source}, {row.row}")
             for table in validate(PaperTables, yaml.safe_load(text), _FILE).tables
             for row in table.rows
             for family in row.families

@@ -40,7 +40,7 @@ class Column(NamedTuple):
 class Row:
     """A score of a model; a baseline where ``model`` is empty.
 
-    ``columns`` are its values, one for each seed.
+    ``columns`` are its values, one for each seed; ``power`` is that of p_T in the pixels of a model of jets.
     """
 
     model: str
@@ -48,6 +48,7 @@ class Row:
     score: str
     direction: Direction
     columns: tuple[Column, ...]
+    power: float | None = None
 
     @property
     def name(self) -> str:
@@ -78,7 +79,7 @@ def rows_of(models: Sequence[Model], baselines: Iterable[str] = BASELINES) -> tu
     for model in models:
         for score, direction in directions(model.triggers[0], ()).items():
             columns = tuple(Column(trigger.path, score) for trigger in model.triggers)
-            rows.append(Row(model.name, model.family, score, direction, columns))
+            rows.append(Row(model.name, model.family, score, direction, columns, model.power))
     return (*rows, *(Row("", "", score, Direction.HIGHER, (Column("", score),)) for score in baselines))
 
 

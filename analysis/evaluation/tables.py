@@ -157,18 +157,20 @@ def _table(
         for items in signals.values():
             names = [item.name for item in items]
             where: tuple[FigureName, str, str] = (figure, row.family, row.score)
-            cells += [Cell(over_seeds(found[item]), _printed(paper, where, item)) for item in items]
+            cells += [Cell(over_seeds(found[item]), _printed(paper, where, item, row.power)) for item in items]
             by_seed = [averaged([found[item][seed] for item in items]) for seed in range(len(row.columns))]
-            cells.append(Cell(over_seeds(by_seed), paper.mean(*where, names) if paper else None))
+            cells.append(Cell(over_seeds(by_seed), paper.mean(*where, names, row.power) if paper else None))
         rows[row] = tuple(cells)
     return Table(title, _NOTE, tuple(columns), rows)
 
 
-def _printed(paper: PaperFigures | None, where: tuple[FigureName, str, str], item: Benchmark) -> PaperValue | None:
+def _printed(
+    paper: PaperFigures | None, where: tuple[FigureName, str, str], item: Benchmark, power: float | None
+) -> PaperValue | None:
     """The paper's figure for a signal at a mass or, where the paper gives no masses, for the signal."""
     if paper is None:
         return None
-    return paper.find(*where, item.name) or paper.find(*where, item.signal)
+    return paper.find(*where, item.name, power) or paper.find(*where, item.signal, power)
 
 
 _NOTE = (

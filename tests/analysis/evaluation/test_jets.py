@@ -100,6 +100,7 @@ def jet_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     metadata = {
         "family": "nae",
+        "config": {"front": {"power": 0.3}},
         "input": {"kind": "jet"},
         "scores": {"energy": {"direction": "higher"}},
         "reconstruction": True,
@@ -146,7 +147,26 @@ def test_rejection_against_the_jets_themselves(written: Path, jet_model: Path, j
     kernel = energies[1][:, None] > energies[0]
     assert area["value"] == pytest.approx(100 * kernel.mean(), rel=1e-5)
     assert area["paper"]["value"] == 91.4
-    assert cells(written, "auroc")["energy", "Heidelberg 550"]["paper"]["value"] == 78.9
+    assert cells(written, "auroc")["energy", "Heidelberg 550"]["paper"] == {
+        "value": 79.6,
+        "is_approximate": False,
+        "source": "NAE paper (arXiv:2206.14225), figure 9, n = 0.3",
+    }
+
+
+@pytest.mark.parametrize("config", [{"front": {"power": 0.25}}, None, {"front": 0.2}])
+def test_the_papers_figures_for_another_power_are_not_ours(
+    config: Any, jet_model: Path, jet_files: list[Path], tmp_path: Path
+) -> None:
+    model = onnx.load(jet_model)
+    metadata = json.loads(model.metadata_props[0].value) | {"config": config}
+    helper.set_model_props(model, {"darktrigger": json.dumps(metadata)})
+    onnx.save(model, tmp_path / "nae.onnx")
+    evaluate([Trigger(tmp_path / "nae.onnx")], [str(path) for path in jet_files], tmp_path / "out", QUICK)
+    for table in ("auroc", "rejection"):
+        assert cells(tmp_path / "out", table)["energy", "Heidelberg 550"]["paper"] is None
+    # Tops the paper has with p_T itself alone, so that is all there is to compare with.
+    assert cells(tmp_path / "out", "auroc")["energy", "top"]["paper"]["value"] == 91.4
 
 
 def test_jets_have_baselines_and_pictures_of_their_own(written: Path) -> None:
