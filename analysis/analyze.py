@@ -7,6 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis.collision_energy import told
 from analysis.config import NO_LIMITS, AnalysisConfig, Limits, StyleConfig
 from analysis.fileset import Dataset, failed_fileset, write_fileset
 from analysis.histograms import Histograms
@@ -30,6 +31,7 @@ from darktrigger.config import validate
 from darktrigger.errors import AnalysisError
 from darktrigger.provenance import versions
 from darktrigger.run_report import RunReport
+from imaging.generation_record import generated_energy
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +97,8 @@ def analyze(
     if config.menu is not None and config.menu.trigger != trigger.fingerprint:
         raise AnalysisError(f"the menu was made for another model than {trigger.path}")
     config = fitted(config, trigger)
+    energies = (generated_energy(path) for dataset in datasets for path in dataset.files)
+    config = config.model_copy(update={"style": told(config.style, energies)})
     out_dir = Path(out_dir)
     parts, report = out_dir / PARTS_NAME, RunReport("analyze", config.executor.model_dump())
     processed = process_fileset(

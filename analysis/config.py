@@ -99,14 +99,15 @@ class StyleConfig(StrictModel):
     text
         Beside the name, such as ``Simulation``.
     energy
-        Centre-of-mass energy, TeV.
+        Centre-of-mass energy, TeV; by default the one that the events were generated at, where all files tell the
+        same one, else not shown.
     luminosity
         Integrated luminosity, per fb; not shown where None.
     """
 
     experiment: Literal["CMS", "ATLAS", "plain"] = "plain"
     text: str = "Simulation"
-    energy: Annotated[float, Field(gt=0)] = 13.6
+    energy: Annotated[float, Field(gt=0)] | None = None
     luminosity: Annotated[float, Field(gt=0)] | None = None
 
 

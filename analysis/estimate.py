@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 
+from analysis.collision_energy import energies_of, told
 from analysis.estimation.closure import ClosureScan, closure_points, summarise_closure
 from analysis.estimation.config import EstimateConfig
 from analysis.estimation.distance import DistanceCorrelation, distance_correlation
@@ -87,6 +89,8 @@ def estimate(
         A bad file, or one that a model cannot be fed with.
     """
     config, folder = config or EstimateConfig(), Path(out_dir)
+    energies = chain.from_iterable(map(energies_of, paths))
+    config = config.model_copy(update={"style": told(config.style, energies)})
     dataset = read_events(choices.all, paths, config)
     warn_of_training_events([choice.trigger for choice in choices.all], paths, [config.background_entries])
     found = compute(choices, dataset, config)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from analysis.collision_energy import energies_of, told
 from analysis.evaluation.assessment import Assessed, evaluated
 from analysis.evaluation.collect import collect
 from analysis.evaluation.compression import compress, compression_csv, compression_data, compression_markdown
@@ -115,6 +117,8 @@ def evaluate(
     for trigger in triggers:
         trigger.check_unchanged()
     sources = [source for source in sources if source.path not in report.bad_files]
+    energies = chain.from_iterable(energies_of(source.path) for source in sources)
+    config = config.model_copy(update={"style": told(config.style, energies)})
     if config.weights == "unit":
         samples = {key: replace(sample, weight=np.ones(len(sample.weight))) for key, sample in samples.items()}
     benchmarks = _benchmarks(samples, sources)

@@ -12,6 +12,7 @@ from darktrigger.provenance import versions
 from imaging.config import ReadingConfig
 from imaging.delphes_rows import DelphesRows, look_at_delphes
 from imaging.generated_signal import warn_of_signals
+from imaging.generation_record import generated_energy
 from imaging.parts import Write
 from imaging.production import How, Production, produce
 from imaging.sample import Sample
@@ -21,13 +22,14 @@ SelectionT = TypeVar("SelectionT", bound=StrictModel)
 
 
 class EventSource(StrictModel, Generic[BranchesT]):
-    """One Delphes file that went into a file of events."""
+    """One Delphes file that went into a file of events; ``energy`` of the protons' collision in GeV, where told."""
 
     path: str
     fingerprint: str | None
     tree_entries: int
     events_selected: int
     branches: BranchesT
+    energy: float | None = None
 
 
 class EventMetadata(StrictModel, Generic[BranchesT, SelectionT]):
@@ -90,6 +92,7 @@ def convert_events(
                 "tree_entries": one.file.entries,
                 "events_selected": one.cutflow.selected,
                 "branches": cast("DelphesRows", one.file.maker).branches,
+                "energy": generated_energy(one.file.path),
             }
             for one in made.done
         ]

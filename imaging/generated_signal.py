@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from darktrigger.errors import DarktriggerError
-from darktrigger.inputs import is_remote
+from imaging.generation_record import record_beside, setting_of
 from imaging.sample import described
 
 logger = logging.getLogger(__name__)
@@ -92,16 +90,7 @@ def warn_of_signals(paths: Sequence[str], label: int) -> None:
 
 def _signal(path: str) -> GeneratedSignal | None:
     """The signal that a file was generated as; None for background, and where nothing tells."""
-    beside = Path(f"{path}.json")
-    if is_remote(path) or not beside.is_file():
+    record = record_beside(path)
+    if record.get("signal") is not True:
         return None
-    try:
-        record = json.loads(beside.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        # Somebody else's file.
-        return None
-    if not isinstance(record, dict) or record.get("signal") is not True:
-        return None
-    settings = record.get("process_settings")
-    mass = settings.get("mass") if isinstance(settings, dict) else None
-    return GeneratedSignal(str(record.get("process")), float(mass) if isinstance(mass, int | float) else 0.0)
+    return GeneratedSignal(str(record.get("process")), setting_of(record, "mass") or 0.0)

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis.config import StyleConfig
+from analysis.plots.style import subtitle
 
 #: Inches at letters of so many points.
 _COLUMN, _ROW, _LETTERS = 3.1, 2.7, 13
@@ -45,6 +46,5 @@ def draw_means(samples: Sequence[Mean], title: str, style: StyleConfig) -> Figur
         row[0].set_ylabel(sample.legend, loc="center", fontsize="medium")
     for axes, name in zip(panels[0], ("Mean input", "Mean reconstruction", "Mean squared difference"), strict=True):
         axes.set_title(name, fontsize="small")
-    energy = rf"$\sqrt{{s}}$ = {style.energy:g} TeV"
-    figure.suptitle(f"{title}\n{style.text}, {energy}", fontsize="medium", x=0.02, ha="left")
+    figure.suptitle(f"{title}\n{subtitle(style)}", fontsize="medium", x=0.02, ha="left")
     return figure

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis.config import StyleConfig
+from analysis.plots.style import subtitle
 from imaging.grid import BLOCK, HCAL
 
 #: Inches at letters of so many points.
@@ -68,8 +69,7 @@ def draw_reconstructions(events: Sequence[Pictured], kind: str, title: str, styl
         label = "Pixel value" if is_mask else r"$E_\mathrm{T}$ [GeV]"
         beside = (inner["right"] + 0.15 / width, inner["bottom"], 0.2 / width, inner["top"] - inner["bottom"])
         figure.colorbar(drawn, cax=figure.add_axes(beside), label=label, extend="neither" if is_mask else "min")
-    energy = rf"$\sqrt{{s}}$ = {style.energy:g} TeV"
-    figure.suptitle(f"{title}\n{style.text}, {energy}", fontsize="medium", x=0.02, ha="left")
+    figure.suptitle(f"{title}\n{subtitle(style)}", fontsize="medium", x=0.02, ha="left")
     return figure
 
 

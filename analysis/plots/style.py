@@ -114,12 +114,21 @@ def legend_above(axes: Axes, lowest: float, **options: Any) -> None:
         axes.legend(**look, **options, fontsize=size * _WIDEST / share)
 
 
+def subtitle(style: StyleConfig) -> str:
+    """Text and energy, for figures of many panels."""
+    return ", ".join([style.text, *_energy(style)])
+
+
+def _energy(style: StyleConfig) -> list[str]:
+    return [] if style.energy is None else [rf"$\sqrt{{s}}$ = {style.energy:g} TeV"]
+
+
 def add_label(axes: Axes, style: StyleConfig) -> None:
     """Experiment, text, luminosity and energy above the panel."""
     if style.experiment == "plain":
-        luminosity = f"{style.luminosity:g} fb$^{{-1}}$, " if style.luminosity else ""
+        luminosity = [f"{style.luminosity:g} fb$^{{-1}}$"] if style.luminosity else []
         axes.set_title(style.text, loc="left", fontsize="medium", fontstyle="italic")
-        axes.set_title(rf"{luminosity}$\sqrt{{s}}$ = {style.energy:g} TeV", loc="right", fontsize="medium")
+        axes.set_title(", ".join([*luminosity, *_energy(style)]), loc="right", fontsize="medium")
         return
     number = f"{style.luminosity:g}" if style.luminosity else None
     module = mplhep.cms if style.experiment == "CMS" else mplhep.atlas

@@ -12,6 +12,7 @@ from darktrigger.errors import DarktriggerError, InputFileError
 from darktrigger.provenance import versions
 from imaging.delphes_rows import DelphesRows, look_at_delphes
 from imaging.generated_signal import warn_of_signals
+from imaging.generation_record import generated_energy
 from imaging.jets.branches import JetBranchMap, find_jet_branches
 from imaging.jets.config import JetConfig
 from imaging.jets.constituent_file import SUFFIXES
@@ -149,4 +150,5 @@ def _describe(one: Done) -> JetSource:
         entries=one.file.entries,
         jets_selected=one.cutflow.selected,
         constituents=tuple(constituents),
+        energy=generated_energy(one.file.path),
     )

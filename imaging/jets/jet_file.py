@@ -42,13 +42,17 @@ JET_SCHEMA = pa.schema(
 
 
 class JetSource(StrictModel):
-    """One file that jets came from, and which of its branches or columns gave the constituents."""
+    """One file that jets came from, and which of its branches or columns gave the constituents.
+
+    ``energy`` of the protons' collision in GeV, where told.
+    """
 
     path: str
     fingerprint: str | None
     entries: int
     jets_selected: int
     constituents: tuple[str, ...]
+    energy: float | None = None
 
 
 class JetGrid(StrictModel):

@@ -28,9 +28,9 @@ from analysis.roc import auroc, roc_curve
 from analysis.trigger import Direction
 
 STYLES = [
-    StyleConfig(luminosity=138.0, text="Simulation Preliminary"),
-    StyleConfig(experiment="CMS", luminosity=138.0),
-    StyleConfig(experiment="ATLAS", text="Simulation Internal"),
+    StyleConfig(luminosity=138.0, text="Simulation Preliminary", energy=13.6),
+    StyleConfig(experiment="CMS", luminosity=138.0, energy=13.6),
+    StyleConfig(experiment="ATLAS", text="Simulation Internal", energy=13.6),
 ]
 
 
@@ -131,13 +131,15 @@ def test_nothing_is_cut_off(style: StyleConfig) -> None:
 
 
 @pytest.mark.parametrize("style", STYLES, ids=lambda style: style.experiment)
-def test_labels_say_energy_luminosity_and_text(style: StyleConfig) -> None:
+@pytest.mark.parametrize("energy", [13.6, None])
+def test_labels_say_energy_luminosity_and_text(style: StyleConfig, energy: float | None) -> None:
+    style = style.model_copy(update={"energy": energy})
     with styled(style):
         figure = draw_cutflow([CutflowSeries("QCD", (1.0, 0.5))], ["All", "HT"], style)
     axes = figure.axes[0]
     text = " ".join([item.get_text() for item in axes.texts] + [axes.get_title(side) for side in ("left", "right")])
     assert style.text in text
-    assert "13.6" in text
+    assert ("13.6" in text) == ("TeV" in text) == (energy is not None)
     assert ("138" in text) == (style.luminosity is not None)
     assert (style.experiment in text) == (style.experiment != "plain")
 
