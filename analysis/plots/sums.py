@@ -32,7 +32,7 @@ def draw_sums(samples: Sequence[SumSample], quantity: str, title: str, style: St
     width, height = figure.get_size_inches()
     figure.set_size_inches(1.75 * width, height)
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
-    figure.subplots_adjust(left=0.09, right=0.97, bottom=0.12, top=0.93, wspace=0.06)
+    figure.subplots_adjust(left=0.09, right=0.97, bottom=0.12, top=0.93, wspace=0.14)
     values = np.concatenate([array for sample in samples for array in (sample.true_sum, sample.reco_sum)])
     bins = readable_bins([len(sample.weight) for sample in samples], 12, 50)
     edges = np.linspace(0.0, float(np.quantile(values, 0.995)) * 1.1 or 1.0, bins + 1)

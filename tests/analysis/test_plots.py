@@ -93,6 +93,7 @@ def evaluation_figures(style: StyleConfig) -> dict[str, Figure]:
         "masses": draw_masses(lines, (125.0, 400.0, 1000.0), "SUEP", 0.4, style),
         "masks": draw_reconstructions([Pictured(x, x / 2) for x in image], "coarse mask", "codae, SUEP", style),
         "energy": draw_reconstructions([Pictured(energy[0], energy[0] / 2)], "fine", "convae, background", style),
+        "jets": draw_reconstructions([Pictured(x, x / 2) for x in image[:, :, :40, :40]], "jet", "nae, top", style),
     }
 
 
@@ -142,6 +143,43 @@ def test_labels_say_energy_luminosity_and_text(style: StyleConfig, energy: float
     assert ("13.6" in text) == ("TeV" in text) == (energy is not None)
     assert ("138" in text) == (style.luminosity is not None)
     assert (style.experiment in text) == (style.experiment != "plain")
+
+
+@pytest.mark.parametrize("style", STYLES, ids=lambda style: style.experiment)
+def test_numbers_of_neighbouring_panels_stand_apart(style: StyleConfig) -> None:
+    with styled(style):
+        drawn = evaluation_figures(style)
+        ones = np.ones(100)
+        drawn["sums of jets"] = draw_sums([SumSample("top", False, ones, 1.6 * ones, ones)], "sum", "nae", style)
+        for name in ("sums", "sums of jets", "masks", "energy", "jets"):
+            figure = drawn[name]
+            figure.canvas.draw()
+            for label in ("x", "y"):
+                # Labels of ticks beyond the axis exist, and are not drawn.
+                ticks = [
+                    tick.label1.get_window_extent()
+                    for axis in (getattr(axes, f"{label}axis") for axes in figure.axes)
+                    for tick in axis.get_major_ticks()
+                    if min(axis.get_view_interval()) <= tick.get_loc() <= max(axis.get_view_interval())
+                    and tick.label1.get_visible()
+                    and tick.label1.get_text()
+                ]
+                for index, box in enumerate(ticks):
+                    assert not any(box.overlaps(other) for other in ticks[:index]), (name, label)
+
+
+def test_jets_are_pictured_in_their_own_frame() -> None:
+    image = np.zeros((1, 40, 40), dtype=np.float32)
+    # Upper left, as images of jets have it.
+    image[0, 3, 5] = 0.02
+    with styled(STYLES[0]):
+        figure = draw_reconstructions([Pictured(image, image)], "jet", "nae, top", STYLES[0])
+    panel, below, colours = figure.axes
+    assert panel.images[0].get_extent() == pytest.approx([-0.58, 0.58, -0.7, 0.7])
+    assert panel.images[0].origin == "lower"
+    np.testing.assert_array_equal(np.argwhere(np.isfinite(np.asarray(panel.images[0].get_array()))), [[36, 5]])
+    assert (below.get_xlabel(), colours.get_ylabel()) == (r"$\eta'$", "Pixel value")
+    assert panel.images[0].norm.vmax == pytest.approx(0.02)
 
 
 @pytest.mark.parametrize("style", STYLES, ids=lambda style: style.experiment)
