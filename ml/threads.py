@@ -23,4 +23,8 @@ def thread_map(n_threads: int | None = None) -> Iterator[Map]:
     """
     workers = n_threads or torch.get_num_threads()
     with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        yield pool.map
+        # A function, which a deep copy of what holds it shares; the pool's own method cannot be copied.
+        def each(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+            return pool.map(function, items)
+
+        yield each

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import nn
 
@@ -35,6 +35,7 @@ from ml.kept_members import keep
 from ml.mixture import DecorrelatedBatches
 from ml.models.pair import PairTraining
 from ml.module import Reconstruction, is_of_the_compiler
+from ml.nae.averaging import MeanWeights
 from ml.nae.batches import EnergyBatches
 from ml.nae.config import AutoencoderTraining, NAETraining
 from ml.nae.finish import finish
@@ -154,7 +155,7 @@ def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -
             devices=1,
             precision=lightning_precision(settings.precision),
             max_epochs=settings.epochs,
-            callbacks=[folder, steps],
+            callbacks=[*averaging(settings), folder, steps],
             logger=False,
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -216,6 +217,13 @@ def folder_of(run_dir: Path, settings: TrainingConfig) -> RunFolder:
     if isinstance(settings, NAETraining):
         return ChainFolder(run_dir, settings.patience, settings.collapse, best=settings.best)
     return RunFolder(run_dir, settings.patience)
+
+
+def averaging(settings: TrainingConfig) -> list[Callback]:
+    """What averages the weights, where that is asked for."""
+    if isinstance(settings, NAETraining) and settings.averaged_steps:
+        return [MeanWeights(settings.averaged_steps)]
+    return []
 
 
 def training_module(spec: Family, model: nn.Module, batches: Batches, folder: RunFolder, each: Map) -> Reconstruction:

@@ -241,6 +241,9 @@ class NAETraining(TrainingConfig):
         Which epoch is kept, of those that show no sign of a collapse. ``balanced``: the one whose energies of data and
         samples are nearest (section 3). ``last``: for learning rates that start high and end near zero; the energies
         may be near at first, while they go up and down. ``patience`` has no say then.
+    averaged_steps
+        Steps of the optimiser over which the weights of the kept network are averaged, see
+        :class:`ml.nae.averaging.MeanWeights`; none in the paper, whose network is that of the last step.
     """
 
     pretrained: Path
@@ -263,6 +266,7 @@ class NAETraining(TrainingConfig):
     regularisation: RegularisationConfig = RegularisationConfig()
     collapse: CollapseConfig = CollapseConfig()
     best: Best = "balanced"
+    averaged_steps: Count | None = None
 
     @property
     def events(self) -> EventPolicy:

@@ -37,6 +37,10 @@ class EnergyTraining(Reconstruction):
         """As configured."""
         return self.config.adam_epsilon
 
+    def on_validation_model_train(self) -> None:
+        """Release what validation held; Lightning by itself sets the modules' mode without a word to them."""
+        self.train()
+
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The encoder's biases apart, see :class:`ml.nae.config.AutoencoderTraining`."""
         biases = [value for name, value in self.model.encoder.named_parameters() if name.endswith("bias")]

@@ -12,8 +12,10 @@ from torch import Tensor
 from darktrigger.errors import TrainingError
 from ml import training
 from ml.config import RunConfig
+from ml.models.nae import NAE
 from ml.nae import module
 from ml.run_folder import load_checkpoint, load_model, read_record
+from ml.spectral import Spectral
 from ml.training import train
 
 #: The fixture's type: makes a run's configuration of training settings.
@@ -22,6 +24,12 @@ Configure = Callable[..., RunConfig[Any]]
 
 class KilledError(Exception):
     """Stands for a signal."""
+
+
+def first_weight(model: NAE) -> Tensor:
+    layer = model.encoder[0]
+    assert isinstance(layer, Spectral)
+    return layer.weight.detach()
 
 
 def table(folder: Path, name: str) -> list[dict[str, str]]:
@@ -66,11 +74,20 @@ def test_landscape(nae_run: Path) -> None:
         assert (np.abs(found["chains"][..., 1]) <= np.pi / 2).all()
 
 
-@pytest.mark.parametrize("objective", ["likelihood", "power_law", "wasserstein"])
+@pytest.mark.parametrize(
+    ("objective", "averaged_steps"), [("likelihood", None), ("power_law", 3), ("wasserstein", None)]
+)
 def test_resumed_run_equals_an_uninterrupted_one(
-    objective: str, qcd_jets: Path, nae_config: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    objective: str,
+    averaged_steps: int | None,
+    qcd_jets: Path,
+    nae_config: Configure,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    config = nae_config(objective={"kind": objective}, latent_chain={"steps": 3, "jumps": 2})
+    config = nae_config(
+        objective={"kind": objective}, latent_chain={"steps": 3, "jumps": 2}, averaged_steps=averaged_steps
+    )
     train("nae", [qcd_jets], tmp_path / "whole", config)
     step = module.NormalizedTraining.training_step
     calls = []
@@ -102,6 +119,40 @@ def test_last_epoch_is_kept_where_that_is_asked_for(qcd_jets: Path, nae_config: 
         kept[best] = int(load_checkpoint(tmp_path / best / "best.ckpt")["epoch"])
     assert kept["balanced"] == 0
     assert kept["last"] == 2
+
+
+@pytest.mark.parametrize("averaged_steps", [2, 100])
+def test_weights_are_averaged_where_that_is_asked_for(
+    averaged_steps: int, qcd_jets: Path, nae_config: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visited: list[Tensor] = []
+    plain = module.NormalizedTraining.update
+
+    def update(self: module.NormalizedTraining, weights_coefficient: float) -> Tensor:
+        regularised = plain(self, weights_coefficient)
+        visited.append(first_weight(self.model).clone())
+        return regularised
+
+    monkeypatch.setattr(module.NormalizedTraining, "update", update)
+    settings = {"best": "last", "learning_rate": 0.01}
+    train("nae", [qcd_jets], tmp_path / "mean", nae_config(**settings, averaged_steps=averaged_steps))
+    train("nae", [qcd_jets], tmp_path / "last", nae_config(**settings))
+    half = len(visited) // 2
+    # What is kept has no say in the training.
+    assert all(map(torch.equal, visited[:half], visited[half:]))
+    mean = visited[0]
+    for n, weight in enumerate(visited[1:half], start=2):
+        share = max(1 / averaged_steps, 1 / n)
+        mean = (1 - share) * mean + share * weight
+    kept = load_model(tmp_path / "mean")
+    assert isinstance(kept, NAE)
+    torch.testing.assert_close(first_weight(kept), mean)
+    assert not torch.allclose(mean, visited[-1], rtol=1e-3)
+    # A network of its own: largest singular values of one.
+    for layer in (kept.encoder[0], kept.encoder[-1], kept.decoder[0]):
+        assert isinstance(layer, Spectral)
+        assert layer.held is not None
+        assert torch.linalg.matrix_norm(layer.held.flatten(1), 2).item() == pytest.approx(1, abs=1e-3)
 
 
 def test_collapse_stops_training_and_is_reported(
@@ -171,6 +222,27 @@ def training_config(family: str, model: Mapping[str, object], settings: Mapping[
     from ml.config import run_config
 
     return run_config(family, {"model": model, "training": settings})
+
+
+@pytest.mark.parametrize("family", ["jet-ae", "nae"])
+def test_every_epoch_teaches_the_weights(
+    family: str, ae_run: Path, qcd_jets: Path, nae_config: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = module.EnergyTraining.update
+    moved = []
+
+    def update(self: module.EnergyTraining, weights_coefficient: float) -> Tensor:
+        before = first_weight(self.model).clone()
+        regularised = plain(self, weights_coefficient)
+        moved.append(not torch.equal(before, first_weight(self.model)))
+        return regularised
+
+    monkeypatch.setattr(module.EnergyTraining, "update", update)
+    size = {"filters": 2, "units": 8}
+    settings = {"epochs": 3, "batch_size": 16, "validation_fraction": 0.25}
+    train(family, [qcd_jets], tmp_path, training_config(family, size, settings) if family == "jet-ae" else nae_config())
+    assert len(moved) >= 6
+    assert all(moved)
 
 
 def test_biases_of_the_encoder_learn_slowly(ae_run: Path) -> None:
