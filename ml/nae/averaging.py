@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 
+from ml.devices import accelerator
 from ml.spectral import advance
 
 #: Power iterations from the singular vectors of the current weights to those of the mean ones.
@@ -29,10 +31,13 @@ class MeanWeights(WeightAveraging):
     """
 
     def __init__(self, steps: int) -> None:
-        def moved(mean: Tensor, current: Tensor, n_averaged: Tensor | int) -> Tensor:
-            return mean.lerp(current, max(1 / steps, 1 / (int(n_averaged) + 1)))
+        def move(means: Sequence[Tensor], currents: Sequence[Tensor], n_averaged: Tensor | int) -> None:
+            share = max(1 / steps, 1 / (int(n_averaged) + 1))
+            for mean, current in zip(means, currents, strict=True):
+                mean.lerp_(current, share)
 
-        super().__init__(use_buffers=False, avg_fn=moved)
+        # The model itself is moved to the device only after its copy has been made.
+        super().__init__(device=accelerator(), use_buffers=False, multi_avg_fn=move)
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Nothing: the figures of an epoch are those of the network that learns."""
