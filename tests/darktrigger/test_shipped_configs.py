@@ -26,7 +26,7 @@ def test_trainings(path: Path) -> None:
     recipe_of = re.sub("^nae-.*", "nae", path.stem)
     family = json.loads(model.with_suffix(".json").read_text())["family"] if model else recipe_of
     training = run_config(family, read_yaml(path), str(path)).training
-    assert training.schedule == "cosine"
+    assert training.schedule == ("constant" if path.stem == "nae-dark" else "cosine")
 
 
 def test_the_recipe_of_a_codae_with_a_partner() -> None:
