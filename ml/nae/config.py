@@ -239,8 +239,8 @@ class NAETraining(TrainingConfig):
         What ends the training early.
     best
         Which epoch is kept, of those that show no sign of a collapse. ``balanced``: the one whose energies of data and
-        samples are nearest (section 3). ``last``: for learning rates that start high and end near zero; the energies
-        may be near at first, while they go up and down. ``patience`` has no say then.
+        samples are nearest (section 3). ``last``: for learning rates that start high and end near zero, and for
+        averaged weights; the energies may be near at first, while they go up and down. ``patience`` has no say then.
     averaged_steps
         Steps of the optimiser over which the weights of the kept network are averaged, see
         :class:`ml.nae.averaging.MeanWeights`; none in the paper, whose network is that of the last step.
