@@ -104,8 +104,8 @@ from analysis.trigger import Trigger
 one, other = (Trigger({str(path)!r}, "openvino") for _ in range(2))
 del one
 del other
-signal.signal(signal.SIGCHLD, lambda *_: print("handled"))
-os.kill(os.getpid(), signal.SIGCHLD)
+signal.signal(signal.SIGUSR1, lambda *_: print("handled"))
+os.kill(os.getpid(), signal.SIGUSR1)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)  # noqa: S603
     assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
