@@ -92,9 +92,11 @@ class FrontEnd(nn.Module):
         super().__init__()
         self.config = config
         _, height, width = ALL_INPUT_SHAPES[config.input]
-        rows, columns = (torch.from_numpy(gaussian_matrix(config.sigma, size)) for size in (height, width))
-        self.register_buffer("rows", rows, persistent=False)
-        self.register_buffer("columns", columns.T.contiguous(), persistent=False)
+        # Images of events go round in phi, their rows.
+        rows = gaussian_matrix(config.sigma, height, "reflect" if isinstance(config, JetFront) else "wrap")
+        columns = gaussian_matrix(config.sigma, width)
+        self.register_buffer("rows", torch.from_numpy(rows), persistent=False)
+        self.register_buffer("columns", torch.from_numpy(columns.T.copy()), persistent=False)
 
     def forward(self, image_NCHW: Tensor) -> Tensor:
         """Shape of ``image_NCHW``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,14 +30,25 @@ class JetInput(StrictModel):
     sigma: Annotated[float, Field(ge=0, description="Width of the Gaussian filter, pixels; 0 for none.")] = 1.0
 
 
-def gaussian_matrix(sigma: float, size: int = N_PIXELS) -> NDArray[np.float32]:
+def gaussian_matrix(
+    sigma: float, size: int = N_PIXELS, mode: Literal["reflect", "wrap"] = "reflect"
+) -> NDArray[np.float32]:
     """The Gaussian filter along a side of ``size`` pixels as a linear map G, shape (size, size), float32.
 
-    The filtered image is G x G^T, of unequal sides each with its own. Kernel cut at 4 sigma, the image mirrored at
-    its edges (``scipy.ndimage.gaussian_filter`` as it is by default), hence the sum over pixels stays.
+    The filtered image is G x G^T, of unequal sides each with its own. Kernel cut at 4 sigma, the sum over pixels stays.
+
+    Parameters
+    ----------
+    sigma
+        Width, pixels; 0 for none.
+    size
+        Pixels of the side.
+    mode
+        What is beyond the edges, as ``scipy.ndimage`` names it: the image mirrored, or, where the side goes round the
+        detector, its other end.
     """
     unit = np.eye(size)
-    filtered = gaussian_filter1d(unit, sigma, axis=0) if sigma > 0 else unit
+    filtered = gaussian_filter1d(unit, sigma, axis=0, mode=mode) if sigma > 0 else unit
     matrix: NDArray[np.float32] = filtered.astype(np.float32)
     return matrix
 

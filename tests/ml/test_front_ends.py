@@ -38,3 +38,12 @@ def test_event_front_ends_keep_pixels_in_the_unit_interval() -> None:
     assert blurred.max() <= 1
     # The number of lit pixels is kept.
     torch.testing.assert_close(blurred.sum(), mask.sum(), rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("config", [MaskFront(sigma=3), EnergyFront(sigma=3)], ids=["mask", "E_T"])
+def test_an_event_turned_in_phi_is_blurred_alike(config: MaskFront | EnergyFront) -> None:
+    front = FrontEnd(config)
+    image = (torch.rand(2, 1, 72, 58, generator=torch.Generator().manual_seed(1)) < 0.02).float() * 20
+    if isinstance(config, MaskFront):
+        image = image.clamp(max=1)
+    torch.testing.assert_close(front(image.roll(30, dims=2)), front(image).roll(30, dims=2))
