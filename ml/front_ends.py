@@ -41,7 +41,7 @@ class JetFront(StrictModel):
 
 
 class MaskFront(StrictModel):
-    """Coarse masks, blurred; nothing is divided, since the number of lit pixels is what matters most.
+    """Coarse masks, blurred, round in phi; nothing is divided, since the number of lit pixels is what matters most.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class MaskFront(StrictModel):
 
 
 class EnergyFront(StrictModel):
-    """Coarse E_T images, each pixel as E_T / (E_T + scale), then blurred.
+    """Coarse E_T images, each pixel as E_T / (E_T + scale), then blurred, round in phi.
 
     Parameters
     ----------
