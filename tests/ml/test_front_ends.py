@@ -43,7 +43,5 @@ def test_event_front_ends_keep_pixels_in_the_unit_interval() -> None:
 @pytest.mark.parametrize("config", [MaskFront(sigma=3), EnergyFront(sigma=3)], ids=["mask", "E_T"])
 def test_an_event_turned_in_phi_is_blurred_alike(config: MaskFront | EnergyFront) -> None:
     front = FrontEnd(config)
-    image = (torch.rand(2, 1, 72, 58, generator=torch.Generator().manual_seed(1)) < 0.02).float() * 20
-    if isinstance(config, MaskFront):
-        image = image.clamp(max=1)
+    image = (torch.rand(2, 1, 72, 58, generator=torch.Generator().manual_seed(1)) < 0.02).float()
     torch.testing.assert_close(front(image.roll(30, dims=2)), front(image).roll(30, dims=2))
