@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ def warn_of_training_events(
         (trigger.path, what, record)
         for trigger in triggers
         for what, record in (
-            ("trained", trigger.metadata.training),
+            *(("trained", each) for each in trainings(trigger.metadata.training)),
             ("learnt its rarities", getattr(trigger.metadata, "decorrelated", None)),
         )
     ]
@@ -57,6 +57,13 @@ def warn_of_training_events(
                 others,
                 entries,
             )
+
+
+def trainings(record: Any) -> Iterator[Any]:
+    """A model's training, then that of the weights which it started from, and so on; of whatever maker."""
+    while record is not None:
+        yield record
+        record = record.get("pretrained") if isinstance(record, Mapping) else None
 
 
 def _files_and_entries(record: Any) -> tuple[set[str], EntrySplit]:

@@ -217,6 +217,7 @@ def describe(run_dir: Path, spec: Family, names: Sequence[str], precision: str) 
             "labels": record.labels,
             "entries": config.training.entries.model_dump(mode="json"),
             **taught_by(run_dir, record),
+            **started_from(record),
         },
         "seed": config.training.seed,
         "precision": precision,
@@ -231,6 +232,11 @@ def taught_by(run_dir: Path, record: RunRecord) -> dict[str, Any]:
     targets = read_targets(run_dir / TARGETS)
     # The targets have their anomalous end up, whatever the direction of the teacher's score.
     return {"teacher": record.teacher.model_dump() | {"location": targets.location, "scale": targets.scale}}
+
+
+def started_from(record: RunRecord) -> dict[str, Any]:
+    """What the weights had learnt from that the run started from, if it did."""
+    return {"pretrained": record.pretrained.model_dump(mode="json")} if record.pretrained else {}
 
 
 @contextmanager

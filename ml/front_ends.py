@@ -33,11 +33,15 @@ class JetFront(StrictModel):
         n of p_T -> p_T^n.
     sigma
         Of the Gaussian filter, pixels.
+    brightness
+        Sum of the pixels; 1 in the paper. What the network rebuilds, and by how much its latents move with an image,
+        depends on it: a wide blur leaves images dark, and those of different jets a thousandth apart.
     """
 
     input: Literal["jet"] = "jet"
     power: Annotated[float, Field(gt=0)] = 1.0
     sigma: Sigma = 1.0
+    brightness: Annotated[float, Field(gt=0)] = 1.0
 
 
 class MaskFront(StrictModel):
@@ -103,7 +107,7 @@ class FrontEnd(nn.Module):
         config = self.config
         if isinstance(config, JetFront):
             image_NCHW = image_NCHW if config.power == 1 else image_NCHW**config.power
-            image_NCHW = image_NCHW / image_NCHW.sum((2, 3), keepdim=True).clamp(min=_MIN_TOTAL)
+            image_NCHW = image_NCHW * (config.brightness / image_NCHW.sum((2, 3), keepdim=True).clamp(min=_MIN_TOTAL))
         elif isinstance(config, EnergyFront):
             image_NCHW = image_NCHW / (image_NCHW + config.scale)
         return self.rows @ image_NCHW @ self.columns if config.sigma else image_NCHW

@@ -24,7 +24,7 @@ class LearnsScale(Protocol):
     """A model that scales its inputs by what it finds in the training events."""
 
     def learn_scale(self, batches: Iterable[Tensor]) -> None:
-        """Look at all training events once, before training; a resumed run has it from its checkpoint."""
+        """Look at all training events once, before training; a run that goes on from other weights has it with them."""
 
 
 class ChosenInput(StrictModel):

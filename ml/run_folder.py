@@ -14,6 +14,7 @@ from darktrigger.errors import ModelFileError, TrainingError, first_line
 from darktrigger.files import hash_of, read_json, write_json
 from darktrigger.names import shortened
 from darktrigger.provenance import versions
+from imaging.split import EntrySplit
 from ml.callbacks import BEST
 from ml.config import RunConfig, run_config
 from ml.data import ImageData
@@ -21,6 +22,28 @@ from ml.registry import family
 from ml.teacher import TeacherRecord
 
 CONFIG, RECORD = "config.yaml", "run.json"
+
+
+class RunOrigin(StrictModel):
+    """What the weights that a run starts from have learnt from; the run's folder may be gone by then.
+
+    Parameters
+    ----------
+    family, files, hash, events, labels
+        See :class:`RunRecord`.
+    entries
+        Which events of the files, by their entry number.
+    pretrained
+        What those weights started from, in turn.
+    """
+
+    family: str
+    files: dict[str, str]
+    hash: str
+    events: int
+    labels: dict[int, int]
+    entries: EntrySplit
+    pretrained: RunOrigin | None = None
 
 
 class RunRecord(StrictModel):
@@ -42,6 +65,8 @@ class RunRecord(StrictModel):
         Of a student, who taught it.
     collapse
         Of a normalized autoencoder whose sampler collapsed, what showed it.
+    pretrained
+        What the weights that it started from have learnt from.
     """
 
     family: str
@@ -51,6 +76,7 @@ class RunRecord(StrictModel):
     versions: dict[str, str]
     teacher: TeacherRecord | None = None
     collapse: str | None = None
+    pretrained: RunOrigin | None = None
 
     @property
     def data_hash(self) -> str:
@@ -58,8 +84,10 @@ class RunRecord(StrictModel):
         return hash_of({"files": list(self.files.values())})
 
 
-def new_record(family_name: str, data: ImageData, teacher: TeacherRecord | None = None) -> RunRecord:
-    """Record of a run that starts now."""
+def new_record(
+    family_name: str, data: ImageData, pretrained: Path | None = None, teacher: TeacherRecord | None = None
+) -> RunRecord:
+    """Record of a run that starts now, from the weights of the run in ``pretrained`` if there is one."""
     return RunRecord(
         family=family_name,
         files=data.files,
@@ -67,6 +95,27 @@ def new_record(family_name: str, data: ImageData, teacher: TeacherRecord | None 
         labels=data.events_by_label,
         versions=versions("torch", "lightning", "numpy"),
         teacher=teacher,
+        pretrained=origin_of(pretrained) if pretrained else None,
+    )
+
+
+def origin_of(run_dir: Path) -> RunOrigin:
+    """What the weights of a run have learnt from.
+
+    Raises
+    ------
+    UnreadableFileError, ConfigError
+        The folder holds no run, or one that cannot be understood.
+    """
+    record = read_record(run_dir)
+    return RunOrigin(
+        family=record.family,
+        files=record.files,
+        hash=record.data_hash,
+        events=record.events,
+        labels=record.labels,
+        entries=read_config(run_dir, record.family).training.entries,
+        pretrained=record.pretrained,
     )
 
 
@@ -109,7 +158,7 @@ def _check_same(run_dir: Path, record: RunRecord, config: RunConfig[Any]) -> Non
     before = read_record(run_dir)
     if before.family != record.family:
         raise TrainingError(f"{run_dir}: holds a {before.family}, cannot resume it as a {record.family}")
-    old, new = (_flat(c.model_dump()) for c in (read_config(run_dir, record.family), config))
+    old, new = (flat(c.model_dump()) for c in (read_config(run_dir, record.family), config))
     grows = new["training.epochs"] >= old["training.epochs"]
     changed = [key for key in new if new[key] != old[key] and not (key == "training.epochs" and grows)]
     if changed:
@@ -126,11 +175,12 @@ def _check_same(run_dir: Path, record: RunRecord, config: RunConfig[Any]) -> Non
         )
 
 
-def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings within settings, each under one key with dots."""
+    leaves: dict[str, Any] = {}
     for key, value in data.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat
+        leaves |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return leaves
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

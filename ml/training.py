@@ -38,12 +38,13 @@ from ml.module import Reconstruction, is_of_the_compiler
 from ml.nae.averaging import MeanWeights
 from ml.nae.batches import EnergyBatches
 from ml.nae.config import AutoencoderTraining, NAETraining
+from ml.nae.energetic import mean_energy
 from ml.nae.finish import finish
 from ml.nae.folder import ChainFolder
 from ml.nae.module import AutoencoderPretraining, NormalizedTraining
-from ml.nae.pretrained import mean_energy, start_from
 from ml.registry import family
 from ml.run_folder import claim, load_checkpoint, load_model, new_record
+from ml.start import start_from
 from ml.streams import torch_stream
 from ml.teacher import Teacher
 from ml.threads import Map, thread_map
@@ -107,12 +108,12 @@ def train(
     if isinstance(settings, DistillationTraining):
         teacher = Teacher(settings.teacher, settings.score)
         lessons = DistillationBatches(data, settings)
-        claim(run_dir, new_record(family_name, data, teacher.record), config, resume=resume)
+        claim(run_dir, new_record(family_name, data, settings.pretrained, teacher.record), config, resume=resume)
         lessons.ask(teacher, files, run_dir)
         batches: Batches = lessons
     else:
         batches = batches_of(data, settings)
-        claim(run_dir, new_record(family_name, data), config, resume=resume)
+        claim(run_dir, new_record(family_name, data, settings.pretrained), config, resume=resume)
     folder = fit(spec, batches, run_dir, config)
     plot_curves(folder.history, run_dir)
     if isinstance(folder, ChainFolder):
@@ -138,11 +139,11 @@ def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -
         return folder
     model = spec.model(config.model)
     model.reset_parameters(torch_stream(settings.seed, "weights"))
-    if isinstance(settings, NAETraining):
-        start_from(model, settings.pretrained)
+    if settings.pretrained:
+        start_from(model, config.model, settings.pretrained)
     if isinstance(settings, PairTraining):
         keep(model, settings.kept)
-    if isinstance(model, LearnsScale) and checkpoint is None:
+    if isinstance(model, LearnsScale) and checkpoint is None and settings.pretrained is None:
         model.learn_scale(batches.training_events())
     if isinstance(folder, ChainFolder) and checkpoint is None:
         folder.energy_before = mean_energy(model, batches.background_batches())

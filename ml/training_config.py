@@ -54,6 +54,9 @@ class TrainingConfig(StrictModel):
         Whether to flip and rotate the training events at random, see :mod:`ml.augmentation`.
     entries
         Which events of the image files to use, by their entry number.
+    pretrained
+        Run folder of the same model whose best weights training starts from, to go on with other settings or with
+        other events (another detector's, say); random ones unless given. A relative path starts in the current folder.
     """
 
     epochs: Count = 30
@@ -71,6 +74,7 @@ class TrainingConfig(StrictModel):
     compile: bool = False
     augmentation: bool = True
     entries: EntrySplit = EntrySplit()
+    pretrained: Path | None = None
 
     @property
     def events(self) -> EventPolicy:
@@ -80,7 +84,7 @@ class TrainingConfig(StrictModel):
     @property
     def files(self) -> tuple[Path, ...]:
         """Files beside the images that the training reads."""
-        return ()
+        return (self.pretrained / "best.ckpt",) if self.pretrained else ()
 
 
 class SupervisedTraining(TrainingConfig):
@@ -156,5 +160,5 @@ class DistillationTraining(TrainingConfig):
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The teacher."""
-        return (self.teacher,)
+        """The teacher too."""
+        return (*super().files, self.teacher)

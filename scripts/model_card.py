@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from analysis.training_events import trainings
 from analysis.trigger import Trigger
 from darktrigger.errors import DarktriggerError
 from darktrigger.files import fingerprint, read_json, write_json
@@ -32,9 +33,9 @@ def card(model: Path, evaluation: Path) -> dict[str, Any]:
     metadata = Trigger(model).metadata.model_dump(mode="json")
     # Names of files on the machine of the training mean nothing elsewhere.
     training = metadata["training"]
-    training["files"] = {Path(path).name: key for path, key in training["files"].items()}
-    if decorrelated := metadata.get("decorrelated"):
-        decorrelated["files"] = {Path(path).name: key for path, key in decorrelated["files"].items()}
+    for lesson in [*trainings(training), metadata.get("decorrelated")]:
+        if lesson:
+            lesson["files"] = {Path(path).name: key for path, key in lesson["files"].items()}
     if training.get("teacher"):
         training["teacher"]["path"] = Path(training["teacher"]["path"]).name
     rebuilt = [item["figures"] for item in found["reconstruction"] if item["model"] in names and item.get("figures")]

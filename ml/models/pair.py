@@ -100,8 +100,8 @@ class PairTraining(DecorrelatedTraining):
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The weights that are kept."""
-        return tuple(folder / BEST for folder in self.kept if folder)
+        """The weights that are kept too."""
+        return (*super().files, *(folder / BEST for folder in self.kept if folder))
 
 
 class Pair(nn.Module):

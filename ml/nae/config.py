@@ -226,7 +226,7 @@ class NAETraining(TrainingConfig):
     Parameters
     ----------
     pretrained
-        Run folder of a ``jet-ae``; a relative path starts in the current folder.
+        Run folder of a ``jet-ae``, or of a ``nae`` to go on with; a relative path starts in the current folder.
     label, steps, adam_epsilon, encoder_bias_rate
         See :class:`AutoencoderTraining`.
     latent_chain, pixel_chain, replay
@@ -281,11 +281,6 @@ class NAETraining(TrainingConfig):
             return given
         chain = given.get("latent_chain", {})
         return given | {"latent_chain": _POWER_LAW_CHAIN | chain} if isinstance(chain, dict) else given
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The run that it starts from."""
-        return (self.pretrained / "run.json",)
 
 
 #: Of the latent chain down the logarithm: T = 1/2, steps of a seventh of the sphere's radius.

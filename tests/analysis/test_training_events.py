@@ -54,6 +54,18 @@ def test_a_supervised_model_has_seen_signal(
     assert len(caplog.records) == 1
 
 
+def test_what_the_first_weights_learnt_from_counts(
+    make_model: Callable[..., Path], images: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    first = {"files": {"elsewhere.parquet": fingerprint(images[0])}, "entries": EVEN.model_dump(mode="json")}
+    trigger = Trigger(make_model("tuned", training={"files": {}, "pretrained": {"files": {}, "pretrained": first}}))
+    warn_of_training_events([trigger], images, [ODD])
+    assert not caplog.records
+    warn_of_training_events([trigger], images, [EVEN])
+    (record,) = caplog.records
+    assert f"{trigger.path} trained on events of {images[0]}" in record.message
+
+
 @pytest.mark.parametrize(
     "record", [{"files": None}, {"files": ["a"]}, {"entries": {"modulo": 0}}, {"entries": "2:1"}, {"files": {}}]
 )

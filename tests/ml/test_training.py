@@ -161,6 +161,37 @@ def test_epochs_may_grow(background: Path, small_config: Configure, tmp_path: Pa
     assert read_config(tmp_path / "grown", "codae").training.epochs == 3
 
 
+def test_training_starts_from_the_best_weights_of_another_run(
+    background: Path, small_config: Configure, trained_run: Path, tmp_path: Path
+) -> None:
+    settings = {"epochs": 1, "learning_rate": 1e-9, "weight_decay": 0.0, "pretrained": str(trained_run)}
+    train("codae", [background], tmp_path, small_config(**settings))
+    before, after = weights(trained_run, "best.ckpt"), weights(tmp_path)
+    for key, value in before.items():
+        torch.testing.assert_close(after[key], value, rtol=1e-6, atol=1e-7)
+    origin, source = read_record(tmp_path).pretrained, read_record(trained_run)
+    assert origin is not None
+    assert (origin.family, origin.files, origin.hash) == ("codae", source.files, source.data_hash)
+    assert origin.entries == read_config(trained_run, "codae").training.entries
+
+
+def test_a_run_of_another_network_is_no_start(
+    background: Path, small_config_of: Callable[..., RunConfig[Any]], trained_run: Path, tmp_path: Path
+) -> None:
+    config = small_config_of("cae", pretrained=str(trained_run))
+    with pytest.raises(TrainingError, match=r"training\.pretrained: .* holds a codae, another network"):
+        train("cae", [background], tmp_path, config)
+
+
+def test_a_run_of_another_size_is_no_start(
+    background: Path, small_config: Configure, trained_run: Path, tmp_path: Path
+) -> None:
+    config = small_config(pretrained=str(trained_run))
+    model = config.model.model_copy(update={"groups": 1})
+    with pytest.raises(TrainingError, match=r"was trained with model\.groups \d, now 1$"):
+        train("codae", [background], tmp_path, config.model_copy(update={"model": model}))
+
+
 def test_folder_in_use_is_refused(background: Path, small_config: Configure, trained_run: Path) -> None:
     with pytest.raises(TrainingError, match="already holds a training run; give --resume"):
         train("codae", [background], trained_run, small_config())

@@ -1,0 +1,40 @@
+"""Weights of an earlier run, that a training starts from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from darktrigger.config import StrictModel
+from darktrigger.errors import TrainingError
+from ml.run_folder import flat, load_model, read_config, read_record
+
+
+def start_from(model: nn.Module, config: StrictModel, run_dir: Path) -> None:
+    """Take over the best weights of a run.
+
+    Parameters
+    ----------
+    model, config
+        Network, changed in place, and its configuration.
+    run_dir
+        Run of the same network, whatever it was trained as.
+
+    Raises
+    ------
+    TrainingError
+        The run has another network, or another configuration of it.
+    InputFileError
+        No finished epoch in ``run_dir``.
+    """
+    record = read_record(run_dir)
+    found: Any = read_config(run_dir, record.family).model
+    if type(found) is not type(config):
+        raise TrainingError(f"training.pretrained: {run_dir} holds a {record.family}, another network")
+    before, now = flat(found.model_dump()), flat(config.model_dump())
+    if changed := [key for key in now if before.get(key) != now[key]]:
+        what = "; ".join(f"model.{key} {before.get(key)}, now {now[key]}" for key in changed)
+        raise TrainingError(f"training.pretrained: {run_dir} was trained with {what}")
+    model.load_state_dict(load_model(run_dir).state_dict())
