@@ -155,6 +155,17 @@ def test_range_of_the_training_events(objects: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(np.stack(scores, 1), model(x).score.detach().numpy(), rtol=1e-4)
 
 
+def test_scale_of_the_first_weights_is_kept(objects: Path, tmp_path: Path) -> None:
+    model = SMALL | {"scale": "range"}
+    train("double-ae", [objects], tmp_path / "first", config(model))
+    others = write(tmp_path / "others.parquet", make_objects(60, seed=1))
+    train("double-ae", [others], tmp_path / "second", config(model, pretrained=str(tmp_path / "first")))
+    train("double-ae", [others], tmp_path / "alone", config(model))
+    scales = {name: load_model(tmp_path / name).get_buffer("scale") for name in ("first", "second", "alone")}
+    assert torch.equal(scales["second"], scales["first"])
+    assert not torch.equal(scales["alone"], scales["first"])
+
+
 def test_training_with_turned_events_is_reproducible_and_another(objects: Path, tmp_path: Path) -> None:
     runs = {"plain": False, "turned": True, "again": True}
     for name, augmentation in runs.items():
