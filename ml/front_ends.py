@@ -18,6 +18,9 @@ from imaging.jets.dense import gaussian_matrix
 #: Width of the Gaussian filter, pixels; 0 for none.
 Sigma = Annotated[float, Field(ge=0)]
 
+#: Factor of the pixels.
+Brightness = Annotated[float, Field(gt=0, le=1)]
+
 #: Smallest sum that an image is divided by, so that an empty one stays empty.
 _MIN_TOTAL = 1e-12
 
@@ -34,14 +37,13 @@ class JetFront(StrictModel):
     sigma
         Of the Gaussian filter, pixels.
     brightness
-        Sum of the pixels; 1 in the paper. What the network rebuilds, and by how much its latents move with an image,
-        depends on it: a wide blur leaves images dark, and those of different jets a thousandth apart.
+        See :class:`FrontEnd`.
     """
 
     input: Literal["jet"] = "jet"
     power: Annotated[float, Field(gt=0)] = 1.0
     sigma: Sigma = 1.0
-    brightness: Annotated[float, Field(gt=0)] = 1.0
+    brightness: Brightness = 1.0
 
 
 class MaskFront(StrictModel):
@@ -53,10 +55,13 @@ class MaskFront(StrictModel):
         Kind of input.
     sigma
         Of the Gaussian filter, pixels.
+    brightness
+        See :class:`FrontEnd`.
     """
 
     input: Literal["coarse mask"] = "coarse mask"
     sigma: Sigma = 1.0
+    brightness: Brightness = 1.0
 
 
 class EnergyFront(StrictModel):
@@ -70,11 +75,14 @@ class EnergyFront(StrictModel):
         E_T that gives half of the brightness, GeV.
     sigma
         Of the Gaussian filter, pixels.
+    brightness
+        See :class:`FrontEnd`.
     """
 
     input: Literal["coarse E_T"] = "coarse E_T"
     scale: Annotated[float, Field(gt=0)] = 5.0
     sigma: Sigma = 1.0
+    brightness: Brightness = 1.0
 
 
 FrontConfig = JetFront | MaskFront | EnergyFront
@@ -82,6 +90,10 @@ FrontConfig = JetFront | MaskFront | EnergyFront
 
 class FrontEnd(nn.Module):
     """Raw images to images with pixels in [0, 1].
+
+    Their brightness, 1 in the paper, says how closely the network follows an image: how far the latents move with it is
+    bounded by the normalisation of the weights, which biases do not have. Dark images get latents near each other, and
+    are rebuilt more like their mean than bright ones are.
 
     Parameters
     ----------
@@ -107,7 +119,8 @@ class FrontEnd(nn.Module):
         config = self.config
         if isinstance(config, JetFront):
             image_NCHW = image_NCHW if config.power == 1 else image_NCHW**config.power
-            image_NCHW = image_NCHW * (config.brightness / image_NCHW.sum((2, 3), keepdim=True).clamp(min=_MIN_TOTAL))
+            image_NCHW = image_NCHW / image_NCHW.sum((2, 3), keepdim=True).clamp(min=_MIN_TOTAL)
         elif isinstance(config, EnergyFront):
             image_NCHW = image_NCHW / (image_NCHW + config.scale)
-        return self.rows @ image_NCHW @ self.columns if config.sigma else image_NCHW
+        image_NCHW = self.rows @ image_NCHW @ self.columns if config.sigma else image_NCHW
+        return image_NCHW if config.brightness == 1 else config.brightness * image_NCHW

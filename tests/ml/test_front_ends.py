@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -38,6 +40,16 @@ def test_event_front_ends_keep_pixels_in_the_unit_interval() -> None:
     assert blurred.max() <= 1
     # The number of lit pixels is kept.
     torch.testing.assert_close(blurred.sum(), mask.sum(), rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("front", [JetFront, MaskFront, EnergyFront])
+@pytest.mark.parametrize("sigma", [0.0, 2.0])
+def test_brightness_is_a_factor_of_what_the_network_sees(front: Any, sigma: float) -> None:
+    size = (40, 40) if front is JetFront else (72, 58)
+    image = (torch.rand(2, 1, *size, generator=torch.Generator().manual_seed(2)) < 0.02).float()
+    plain, dark = (FrontEnd(front(sigma=sigma, brightness=factor))(image) for factor in (1.0, 0.25))
+    assert plain.any()
+    torch.testing.assert_close(dark, 0.25 * plain)
 
 
 @pytest.mark.parametrize("config", [MaskFront(sigma=3), EnergyFront(sigma=3)], ids=["mask", "E_T"])
