@@ -18,8 +18,8 @@ from imaging.jets.dense import gaussian_matrix
 #: Width of the Gaussian filter, pixels; 0 for none.
 Sigma = Annotated[float, Field(ge=0)]
 
-#: Factor of the pixels.
-Brightness = Annotated[float, Field(gt=0, le=1)]
+#: Factor of the pixels; those that it takes beyond 1 cannot be rebuilt.
+Brightness = Annotated[float, Field(gt=0)]
 
 #: Smallest sum that an image is divided by, so that an empty one stays empty.
 _MIN_TOTAL = 1e-12
