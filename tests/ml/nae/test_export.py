@@ -14,7 +14,7 @@ from imaging.jets.jet_file import read_jet_files
 from ml.export import Scorer, export_run
 from ml.models.nae import NAE
 from ml.nae.landscape import read_chains
-from ml.run_folder import load_model
+from ml.run_folder import load_model, read_record
 
 
 def run(
@@ -69,7 +69,21 @@ def test_metadata(exported: tuple[Path, Path]) -> None:
     metadata = json.loads(session.get_modelmeta().custom_metadata_map["darktrigger"])
     assert metadata["input"]["kind"] == "jet"
     assert metadata["scores"] == {"energy": {"direction": "higher"}}
-    assert metadata["config"]["front"] == {"input": "jet", "power": 1.0, "sigma": 1.0}
+    assert metadata["config"]["front"] == {"input": "jet", "power": 1.0, "sigma": 1.0, "brightness": 1.0}
+
+
+def test_metadata_tell_what_the_first_weights_learnt_from(exported: tuple[Path, Path], ae_run: Path) -> None:
+    folder, path = exported
+    _, session = run(path, np.zeros((1, 1, 40, 40), dtype=np.float32))
+    training = json.loads(session.get_modelmeta().custom_metadata_map["darktrigger"])["training"]
+    if folder == ae_run:
+        assert "pretrained" not in training
+    else:
+        source = read_record(ae_run)
+        assert training["pretrained"]["family"] == "jet-ae"
+        assert training["pretrained"]["files"] == source.files
+        assert training["pretrained"]["entries"] == {"modulo": 1, "keep": [0]}
+        assert training["pretrained"]["pretrained"] is None
 
 
 def test_the_latent_sphere_is_described(exported: tuple[Path, Path]) -> None:
