@@ -12,13 +12,13 @@ from darktrigger.errors import TrainingError
 from ml.run_folder import flat, load_model, read_config, read_record
 
 
-def start_from(model: nn.Module, config: StrictModel, run_dir: Path) -> None:
-    """Take over the best weights of a run.
+def require_same_network(config: StrictModel, run_dir: Path) -> None:
+    """Check that a run's weights fit a network.
 
     Parameters
     ----------
-    model, config
-        Network, changed in place, and its configuration.
+    config
+        Configuration of the network.
     run_dir
         Run of the same network, whatever it was trained as.
 
@@ -26,8 +26,8 @@ def start_from(model: nn.Module, config: StrictModel, run_dir: Path) -> None:
     ------
     TrainingError
         The run has another network, or another configuration of it.
-    InputFileError
-        No finished epoch in ``run_dir``.
+    UnreadableFileError, ConfigError
+        The folder holds no run, or one that cannot be understood.
     """
     record = read_record(run_dir)
     found: Any = read_config(run_dir, record.family).model
@@ -37,4 +37,14 @@ def start_from(model: nn.Module, config: StrictModel, run_dir: Path) -> None:
     if changed := [key for key in now if before.get(key) != now[key]]:
         what = "; ".join(f"model.{key} {before.get(key)}, now {now[key]}" for key in changed)
         raise TrainingError(f"training.pretrained: {run_dir} was trained with {what}")
+
+
+def start_from(model: nn.Module, run_dir: Path) -> None:
+    """Take over the best weights of a run of the same network.
+
+    Raises
+    ------
+    UnreadableFileError, ModelFileError
+        The folder holds no run, or one without a finished epoch.
+    """
     model.load_state_dict(load_model(run_dir).state_dict())

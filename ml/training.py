@@ -44,7 +44,7 @@ from ml.nae.folder import ChainFolder
 from ml.nae.module import AutoencoderPretraining, NormalizedTraining
 from ml.registry import family
 from ml.run_folder import claim, load_checkpoint, load_model, new_record
-from ml.start import start_from
+from ml.start import require_same_network, start_from
 from ml.streams import torch_stream
 from ml.teacher import Teacher
 from ml.threads import Map, thread_map
@@ -104,6 +104,8 @@ def train(
     run_dir = Path(run_dir)
     settings = config.training
     files = [Path(path) for path in image_files]
+    if settings.pretrained:
+        require_same_network(config.model, settings.pretrained)
     data = load_images(files, spec.kind(config.model), settings.entries, settings.events, settings.seed)
     if isinstance(settings, DistillationTraining):
         teacher = Teacher(settings.teacher, settings.score)
@@ -140,7 +142,7 @@ def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -
     model = spec.model(config.model)
     model.reset_parameters(torch_stream(settings.seed, "weights"))
     if settings.pretrained:
-        start_from(model, config.model, settings.pretrained)
+        start_from(model, settings.pretrained)
     if isinstance(settings, PairTraining):
         keep(model, settings.kept)
     if isinstance(model, LearnsScale) and checkpoint is None and settings.pretrained is None:

@@ -181,6 +181,8 @@ def test_a_run_of_another_network_is_no_start(
     config = small_config_of("cae", pretrained=str(trained_run))
     with pytest.raises(TrainingError, match=r"training\.pretrained: .* holds a codae, another network"):
         train("cae", [background], tmp_path, config)
+    # The folder is left to the run that was meant.
+    assert not (tmp_path / "run.json").exists()
 
 
 def test_a_run_of_another_size_is_no_start(
