@@ -10,7 +10,10 @@ TORCH ?= 2.13.0
 demo: venv
 	$(BIN)/darktrigger run configs/demo.yaml
 
+# dcor compiles itself when it is first used; two test processes that do so at once can leave a cache with which every
+# later import of it aborts.
 test: venv
+	$(BIN)/python -c "import dcor, numpy; dcor.distance_correlation_sqr(numpy.arange(9.0), numpy.arange(9.0))"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n logical --dist loadfile --max-worker-restart 0
 
 lint: venv
