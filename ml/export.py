@@ -27,7 +27,7 @@ from ml.family import Family
 from ml.layers import standard_layers
 from ml.quantize import Batch, to_float16, to_int8
 from ml.registry import family, score
-from ml.run_folder import RunRecord, load_model, read_config, read_record
+from ml.run_folder import RunRecord, load_model, origin_of, read_config, read_record
 from ml.scores import select
 
 METADATA_KEY = "darktrigger"
@@ -210,19 +210,17 @@ def describe(run_dir: Path, spec: Family, names: Sequence[str], precision: str) 
             "sums_channels": spec.sums_channels,
         },
         "scores": {name: {"direction": calibration.scores[name].direction} for name in names},
-        "training": {
-            "files": record.files,
-            "hash": record.data_hash,
-            "events": record.events,
-            "labels": record.labels,
-            "entries": config.training.entries.model_dump(mode="json"),
-            **taught_by(run_dir, record),
-            **started_from(record),
-        },
+        "training": learnt_from(run_dir) | taught_by(run_dir, record),
         "seed": config.training.seed,
         "precision": precision,
         "versions": record.versions | versions("torch", "onnx", "onnxscript"),
     }
+
+
+def learnt_from(run_dir: Path) -> dict[str, Any]:
+    """Files, events and entries of a run and, if it started from given weights, of what those had learnt from."""
+    origin = origin_of(run_dir)
+    return origin.model_dump(mode="json", exclude={"family"} if origin.pretrained else {"family", "pretrained"})
 
 
 def taught_by(run_dir: Path, record: RunRecord) -> dict[str, Any]:
@@ -232,11 +230,6 @@ def taught_by(run_dir: Path, record: RunRecord) -> dict[str, Any]:
     targets = read_targets(run_dir / TARGETS)
     # The targets have their anomalous end up, whatever the direction of the teacher's score.
     return {"teacher": record.teacher.model_dump() | {"location": targets.location, "scale": targets.scale}}
-
-
-def started_from(record: RunRecord) -> dict[str, Any]:
-    """What the weights had learnt from that the run started from, if it did."""
-    return {"pretrained": record.pretrained.model_dump(mode="json")} if record.pretrained else {}
 
 
 @contextmanager

@@ -158,11 +158,12 @@ def _check_same(run_dir: Path, record: RunRecord, config: RunConfig[Any]) -> Non
     before = read_record(run_dir)
     if before.family != record.family:
         raise TrainingError(f"{run_dir}: holds a {before.family}, cannot resume it as a {record.family}")
-    old, new = (flat(c.model_dump()) for c in (read_config(run_dir, record.family), config))
-    grows = new["training.epochs"] >= old["training.epochs"]
-    changed = [key for key in new if new[key] != old[key] and not (key == "training.epochs" and grows)]
-    if changed:
-        what = "; ".join(f"{key} was {old[key]}, now {new[key]}" for key in changed)
+    changes = changed(read_config(run_dir, record.family), config)
+    epochs, more = changes.get("training.epochs", (0, 0))
+    if more > epochs:
+        del changes["training.epochs"]
+    if changes:
+        what = "; ".join(f"{key} was {old}, now {new}" for key, (old, new) in changes.items())
         raise TrainingError(f"{run_dir}: cannot resume with another configuration: {what}")
     if before.data_hash != record.data_hash or before.events != record.events:
         raise TrainingError(
@@ -175,12 +176,17 @@ def _check_same(run_dir: Path, record: RunRecord, config: RunConfig[Any]) -> Non
         )
 
 
-def flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Settings within settings, each under one key with dots."""
-    leaves: dict[str, Any] = {}
+def changed(before: StrictModel, now: StrictModel) -> dict[str, tuple[Any, Any]]:
+    """Settings of ``now`` that ``before`` has otherwise, or not at all (None): of each, by its path, both values."""
+    old, new = _flat(before.model_dump()), _flat(now.model_dump())
+    return {key: (old.get(key), value) for key, value in new.items() if key not in old or old[key] != value}
+
+
+def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
     for key, value in data.items():
-        leaves |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return leaves
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from torch import nn
 
 from darktrigger.config import StrictModel
 from darktrigger.errors import TrainingError
-from ml.run_folder import flat, load_model, read_config, read_record
+from ml.run_folder import changed, load_model, read_config, read_record
 
 
 def require_same_network(config: StrictModel, run_dir: Path) -> None:
@@ -33,9 +33,8 @@ def require_same_network(config: StrictModel, run_dir: Path) -> None:
     found: Any = read_config(run_dir, record.family).model
     if type(found) is not type(config):
         raise TrainingError(f"training.pretrained: {run_dir} holds a {record.family}, another network")
-    before, now = flat(found.model_dump()), flat(config.model_dump())
-    if changed := [key for key in now if before.get(key) != now[key]]:
-        what = "; ".join(f"model.{key} {before.get(key)}, now {now[key]}" for key in changed)
+    if changes := changed(found, config):
+        what = "; ".join(f"model.{key} {old}, now {new}" for key, (old, new) in changes.items())
         raise TrainingError(f"training.pretrained: {run_dir} was trained with {what}")
 
 

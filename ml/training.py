@@ -141,7 +141,7 @@ def fit(spec: Family, batches: Batches, run_dir: Path, config: RunConfig[Any]) -
         return folder
     model = spec.model(config.model)
     model.reset_parameters(torch_stream(settings.seed, "weights"))
-    if settings.pretrained:
+    if settings.pretrained and checkpoint is None:
         start_from(model, settings.pretrained)
     if isinstance(settings, PairTraining):
         keep(model, settings.kept)

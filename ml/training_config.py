@@ -10,6 +10,7 @@ from pydantic import Field
 from darktrigger.config import StrictModel
 from imaging.composition import Composition
 from imaging.split import EntrySplit
+from ml.callbacks import BEST
 from ml.decorrelation import AnyObjective
 from ml.events import BackgroundOnly, Contaminated, EventPolicy, Labelled
 from ml.overlays import OverlayConfig
@@ -84,7 +85,7 @@ class TrainingConfig(StrictModel):
     @property
     def files(self) -> tuple[Path, ...]:
         """Files beside the images that the training reads."""
-        return (self.pretrained / "best.ckpt",) if self.pretrained else ()
+        return (self.pretrained / BEST,) if self.pretrained else ()
 
 
 class SupervisedTraining(TrainingConfig):

@@ -254,3 +254,9 @@ def test_biases_of_the_encoder_learn_slowly(ae_run: Path) -> None:
     # Both start from zero, but for the last. Adam moves a parameter by about the learning rate a step, 36 here.
     assert 0 < encoder.abs().max() < 1.5 * 36 * 0.02 * 0.01
     assert decoder[:-1].abs().max() > 10 * encoder.abs().max()
+
+
+def test_resume_with_another_objective_is_refused(nae_run: Path, qcd_jets: Path, nae_config: Configure) -> None:
+    config = nae_config(objective={"kind": "wasserstein"})
+    with pytest.raises(TrainingError, match=r"training\.objective\.kind was likelihood, now wasserstein"):
+        train("nae", [qcd_jets], nae_run, config, resume=True)
